@@ -1,0 +1,1 @@
+//! The native module `imp._core`: a thin seam over `imp_core`.

@@ -1,0 +1,5 @@
+//! IMP core: codes, state, scans and the journal of what happened, without Python.
+#![deny(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod error;
