@@ -1,0 +1,163 @@
+"""The native core: codes, state, scans. Times are microseconds since the Unix epoch (UTC), texts that are scanned are bytes."""
+
+from collections.abc import Buffer
+from typing import Literal, final
+
+class ImpError(Exception):
+    """Root of every error IMP raises on purpose."""
+
+class InvalidInput(ImpError, ValueError):
+    """An argument or a key of a command is outside what is accepted; `field` names it."""
+
+    field: str
+
+class NotFound(ImpError, LookupError):
+    """Nothing of that name belongs to this tenant."""
+
+class Conflict(ImpError):
+    """The request contradicts something already accepted under the same id."""
+
+class Busy(ImpError):
+    """Push-back: the same call may be repeated after a moment."""
+
+class Poisoned(ImpError):
+    """A write or flush failed earlier; the engine stopped writing until it is reopened."""
+
+class StorageError(ImpError, OSError):
+    """The file system refused: disk full, no permission, read-only …"""
+
+class CorruptData(ImpError):
+    """Stored bytes do not have the form they were written in."""
+
+class StoreLocked(ImpError):
+    """Another process owns the directory; the message names its pid and host."""
+
+class WrongSecret(ImpError):
+    """The master secret is not the one the directory was made with."""
+
+class IncompatibleData(ImpError):
+    """The directory was written by a newer version of IMP."""
+
+class EngineClosed(ImpError):
+    """The engine was closed."""
+
+@final
+class EngineOptions:
+    """How an engine is opened. Frozen.
+
+    store: "rocks" keeps state in the directory, "memory" forgets it at close (tests).
+    create: make the directory's store when there is none; otherwise a missing store is an error.
+    session_us: length of a session from its start. flush_interval_us: longest time a scan stays unflushed.
+    open_timeout_us: how long opening waits for a dying owner of the directory.
+    trusted_proxies: CIDR blocks whose X-Forwarded-For is believed. default_domain: host answering for unknown hosts (demo mode only).
+    cookie_secure: set `Secure` on the device cookie.
+    """
+
+    def __new__(
+        cls,
+        *,
+        store: Literal["rocks", "memory"] = "rocks",
+        create: bool = False,
+        session_us: int = 600_000_000,
+        flush_interval_us: int = 50_000,
+        block_cache_bytes: int = 268_435_456,
+        open_timeout_us: int = 10_000_000,
+        trusted_proxies: list[str] = ...,
+        default_domain: str | None = None,
+        cookie_secure: bool = True,
+    ) -> EngineOptions: ...
+
+@final
+class ScanContext:
+    """Who scans, from where and how it counts. Frozen.
+
+    role: "consumer" | "dealer" | "store" | "inspector" | "system" | "risk". channel: small number the caller gives to its channel.
+    device: opaque device id of an API caller (≤ 128 bytes); address and user_agent form the device when there is none.
+    position: (latitude °, longitude °, accuracy m, "wgs84" | "gcj02"). count=False looks without counting.
+    gtin / lot: what the scanned link claims; a mismatch answers `mistyped`. now_us: engine clock override for replay and tests.
+    """
+
+    def __new__(
+        cls,
+        *,
+        role: str = "consumer",
+        channel: int = 0,
+        device: bytes | None = None,
+        address: str | None = None,
+        user_agent: bytes | None = None,
+        position: tuple[float, float, int, str] | None = None,
+        language: Literal["zh", "en"] = "zh",
+        idempotency_key: bytes | None = None,
+        caller_at_us: int | None = None,
+        count: bool = True,
+        gtin: bytes | None = None,
+        lot: bytes | None = None,
+        now_us: int | None = None,
+    ) -> ScanContext: ...
+
+@final
+class Engine:
+    """One opened data directory: the only owner of its state. Thread-safe."""
+
+    @staticmethod
+    def open(path: str, secret: bytes, options: EngineOptions) -> Engine:
+        """Open (or with `create` make) the directory's store; `secret` is the 32-byte master secret."""
+    def close(self) -> None:
+        """Flush and close; later calls raise EngineClosed."""
+    def apply(self, tenant: str, event_id: str, seq: int, at_us: int, actor: str, command: bytes) -> bytes:
+        """Apply one JSON command durably; returns the JSON report (status "applied" or "refused").
+
+        seq must be last_seq(tenant) + 1; a known event_id returns its stored report; a gap, or a used seq with another id, raises Conflict.
+        """
+    def preview(self, tenant: str, at_us: int, command: bytes) -> bytes:
+        """The report `apply` would give now; nothing is stored."""
+    def last_seq(self, tenant: str) -> int:
+        """Last applied seq of the tenant, 0 before the first."""
+    def last_seqs(self) -> dict[str, int]:
+        """Last applied seq of every tenant that has one."""
+    def applied(self, tenant: str, event_id: str) -> bytes | None:
+        """Stored report of an applied command."""
+    def scan(self, tenant: str, text: bytes, context: ScanContext) -> bytes:
+        """Scan one code and return the ready-to-send JSON answer (the same bytes every door gives)."""
+    def scan_many(self, tenant: str, texts: Buffer | list[bytes], context: ScanContext, width: int = 15) -> bytes:
+        """Scan many codes with the GIL released: 16-byte rows, little endian:
+
+        verdict u8, is_first u8 (0 no, 1 yes, 2 null), recorded u8, reason u8 (first reason), scans u32, first_at_us i64 (0 = none).
+        A buffer holds texts of `width` bytes each.
+        """
+    def lookup(self, tenant: str, text: bytes) -> bytes:
+        """All that is known of a code as JSON, without counting: state, lifecycle, holds, order, index, serial, faces with their counters."""
+    def http(
+        self, method: str, raw_path: bytes, query: bytes, headers: list[tuple[bytes, bytes]], peer: str | None
+    ) -> tuple[int, list[tuple[bytes, bytes]], bytes] | None:
+        """Answer an HTTP scan request; None when the path is not a scan (control plane). Header names are lower case."""
+    def order(self, tenant: str, order: str) -> bytes:
+        """One order as JSON: series, product, lot, quantity, first_serial, counts by state, holds."""
+    def orders(self, tenant: str) -> bytes:
+        """All orders of the tenant as a JSON array, oldest first, as `order` gives them."""
+    def catalogue(self, tenant: str) -> bytes:
+        """Domains, key spaces (series, epoch, slots, issued, capacity) and products of the tenant as JSON."""
+    def export_plan(self, tenant: str, order: str, include_frozen: bool = False) -> bytes:
+        """What an export job needs besides keys, as JSON: format, faces with slots, epoch, serial ranges left out (void, skipped), count.
+
+        Refuses (Conflict) orders with frozen or recalled items unless include_frozen.
+        """
+    def export_keys(self, tenant: str, order: str) -> list[tuple[str, int, bytes]]:
+        """(face, slot, key) per face of the order, for a job process; hand them over by pipe only."""
+    def checkpoint(self, path: str) -> None:
+        """Write a consistent copy of the store to a new directory."""
+    def durable(self) -> None:
+        """Wait until everything written so far is on disk."""
+    def status(self) -> bytes:
+        """Readiness, poison cause, format version, orders, codes issued, last sequence, flush lag µs, as JSON."""
+    def metrics(self) -> bytes:
+        """Prometheus text: verdict counts, unrecorded scans, dropped events, flush lag, RocksDB gauges."""
+
+VERDICTS: tuple[str, ...]
+"""Verdict names by their number in `scan_many` rows."""
+REASONS: tuple[str, ...]
+"""Reason codes by their number in `scan_many` rows."""
+COMMAND_KINDS: tuple[str, ...]
+"""Names a command's `command` key may have."""
+__version__: str
+"""Version of the core, the same as the distribution's."""
