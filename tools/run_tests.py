@@ -1,0 +1,79 @@
+"""Run every test, Rust then Python, and end with a plain summary.
+
+Both runs happen even if the first fails. A run without a single test counts as failed.
+"""
+import os
+import re
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+from console import main_with_stop, say
+
+ROOT = Path(__file__).resolve().parent.parent
+REPORT = ROOT / "build" / "pytest.xml"
+CARGO_RESULT = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored")
+
+
+class Tally:
+    """Counts of one run."""
+
+    def __init__(self, passed=0, failed=0, skipped=0):
+        self.passed, self.failed, self.skipped = passed, failed, skipped
+
+    def __add__(self, other):
+        return Tally(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped)
+
+    def __str__(self):
+        skipped = ", {} skipped".format(self.skipped) if self.skipped else ""
+        return "{} passed, {} failed{}".format(self.passed, self.failed, skipped)
+
+
+def run_cargo():
+    """`cargo test` of the core; the seam crate has no tests of its own, Python tests it."""
+    command = ["cargo", "test", "--locked", "--workspace", "--exclude", "imp-py", "--no-fail-fast"]
+    tally = Tally()
+    with subprocess.Popen(command, cwd=str(ROOT), stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            result = CARGO_RESULT.match(line)
+            if result:
+                tally += Tally(*map(int, result.groups()))
+    return tally, process.returncode
+
+
+def run_pytest():
+    """pytest over tests/."""
+    REPORT.parent.mkdir(exist_ok=True)
+    REPORT.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "pytest", "--junit-xml", str(REPORT), *sys.argv[1:]]
+    code = subprocess.run(command, cwd=str(ROOT), env=dict(os.environ, PYTHONUNBUFFERED="1")).returncode  # noqa: PLW1510
+    tally = Tally()
+    if REPORT.exists():
+        for suite in ElementTree.parse(str(REPORT)).iter("testsuite"):
+            total, skipped = int(suite.get("tests")), int(suite.get("skipped"))
+            failed = int(suite.get("failures")) + int(suite.get("errors"))
+            tally += Tally(total - failed - skipped, failed, skipped)
+    return tally, code
+
+
+def main():
+    """Exit code 0 only if both runs passed and each ran a test."""
+    lines, total, is_good = [], Tally(), True
+    for name, run in (("Rust", run_cargo), ("Python", run_pytest)):
+        say("{} tests".format(name))
+        began = time.monotonic()
+        tally, code = run()
+        total += tally
+        is_good = is_good and code == 0 and tally.passed > 0 and tally.failed == 0
+        ended = "" if code == 0 else ", exit code {}".format(code)
+        lines.append("{:<7} {} in {:.0f} s{}".format(name, tally, time.monotonic() - began, ended))
+    print("\n" + "\n".join(lines))
+    print(total, flush=True)
+    return 0 if is_good else 1
+
+
+if __name__ == "__main__":
+    main_with_stop(main)

@@ -1,0 +1,174 @@
+"""Make a fresh clone runnable: virtual environment, RocksDB, native module. Unchanged work is skipped.
+
+    python3 tools/setup.py [dev] [bench] [load]
+
+Without a name it installs what running needs; each name adds the packages of that purpose (requirements/<name>.txt). Runs on
+any Python from 3.8; the interpreter for the virtual environment, 3.12 or newer, is looked for.
+"""
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import build_rocksdb
+import prerequisites
+from console import Stop, main_with_stop, run_quietly, say
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+VENV_PYTHON = VENV / "bin" / "python"
+BUILD = ROOT / "build"
+MODULE = ROOT / "imp" / "_core.abi3.so"
+CARGO_CONFIG = ROOT / ".cargo" / "config.toml"
+CARGO_CONFIG_HEAD = "# Written by tools/setup.py; do not edit.\n"
+PURPOSES = ("run", "dev", "bench", "load")
+
+
+def digest_of(paths, *words):
+    """SHA-256 over words and the names and contents of files, as hex."""
+    digest = hashlib.sha256()
+    for word in words:
+        digest.update(word.encode() + b"\0")
+    for path in sorted(paths):
+        digest.update(str(path).encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def is_done(stamp, digest):
+    """Whether the step that left `stamp` was last done with the same inputs."""
+    return stamp.exists() and stamp.read_text("utf-8") == digest
+
+
+def mark_done(stamp, digest):
+    """Note that a step is done with these inputs."""
+    stamp.parent.mkdir(parents=True, exist_ok=True)
+    stamp.write_text(digest, "utf-8")
+
+
+def make_venv():
+    """Create .venv, again if the interpreter it was made with is gone or the clone was moved."""
+    probe = "import sys, pip; print(sys.prefix)"
+    if (prerequisites.output_of(str(VENV_PYTHON), "-c", probe) or "").strip() == str(VENV):
+        return
+    python = prerequisites.interpreter()
+    say("creating .venv with {}".format(python))
+    shutil.rmtree(str(VENV), ignore_errors=True)
+    run_quietly([python, "-m", "venv", str(VENV)], "create the virtual environment")
+
+
+def install_packages(purpose):
+    """Install the hash-pinned packages of one purpose into .venv."""
+    lock = ROOT / "requirements" / (purpose + ".txt")
+    stamp = VENV / "installed" / purpose
+    digest = digest_of([lock])
+    if is_done(stamp, digest):
+        return
+    pinned = sum("==" in line for line in lock.read_text("utf-8").splitlines())
+    say("installing {} Python packages ({})".format(pinned, lock.relative_to(ROOT)))
+    # The lock is complete, so pip has nothing to resolve.
+    command = [str(VENV_PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet",
+               "--require-hashes", "--no-deps", "-r", str(lock)]
+    run_quietly(command, "install {}".format(lock.relative_to(ROOT)))
+    mark_done(stamp, digest)
+
+
+def rocksdb_folder():
+    """Folders (library, headers) of RocksDB built once per user, or None when the crate has to build it itself."""
+    crate, lz4 = build_rocksdb.crate_folders(ROOT)
+    try:
+        return build_rocksdb.library_folder(crate, lz4), crate / "rocksdb" / "include"
+    except build_rocksdb.CannotBuild as reason:
+        say("RocksDB cannot be built the fast way: {}".format(reason))
+        say("the crate builds it instead, which takes 12 to 30 minutes on two cores")
+        return None
+
+
+def cargo_config(rocksdb):
+    """Text of .cargo/config.toml: the environment that any cargo command in this clone needs."""
+    site_packages = prerequisites.output_of(str(VENV_PYTHON), "-c", "import sysconfig; print(sysconfig.get_path('platlib'))").strip()
+    compiler_include = (prerequisites.output_of(prerequisites.cxx_compiler(), "-print-file-name=include") or "").strip()
+    entries = {
+        "LIBCLANG_PATH": str(Path(site_packages, "clang", "native")),
+        "PYO3_PYTHON": str(VENV_PYTHON),  # one interpreter for every build: another one rebuilds PyO3
+    }
+    if Path(compiler_include, "stddef.h").exists():  # the libclang wheel comes without the compiler's own headers
+        entries["BINDGEN_EXTRA_CLANG_ARGS"] = "-I" + compiler_include
+    if rocksdb:
+        entries.update(ROCKSDB_LIB_DIR=str(rocksdb[0]), ROCKSDB_INCLUDE_DIR=str(rocksdb[1]), ROCKSDB_STATIC="1")
+    quoted = ("{} = '{}'\n".format(name, value) for name, value in sorted(entries.items()))
+    return CARGO_CONFIG_HEAD + "[env]\n" + "".join(quoted)
+
+
+def write_cargo_config(text):
+    """Write .cargo/config.toml, unless it is the user's own."""
+    if CARGO_CONFIG.exists():
+        present = CARGO_CONFIG.read_text("utf-8")
+        if present == text:
+            return
+        if not present.startswith(CARGO_CONFIG_HEAD):
+            raise Stop(".cargo/config.toml is not the set-up's own: move it to cargo's home folder, the set-up writes this one")
+    CARGO_CONFIG.parent.mkdir(exist_ok=True)
+    CARGO_CONFIG.write_text(text, "utf-8")
+
+
+def module_inputs():
+    """Files whose change makes a new native module necessary."""
+    crates = (ROOT / "core_rs" / "src", ROOT / "core_rs" / "py")
+    sources = [path for crate in crates for path in crate.rglob("*") if path.is_file()]
+    names = ("Cargo.toml", "Cargo.lock", "core_rs/Cargo.toml", "pyproject.toml")
+    return sources + [ROOT / name for name in names]
+
+
+def build_module():
+    """Build imp._core in release profile beside the Python sources and register the package in .venv."""
+    stamp = BUILD / "module.stamp"
+    rustc = prerequisites.output_of("rustc", "--version") or ""
+    digest = digest_of(module_inputs(), rustc, str(VENV_PYTHON.resolve()))
+    if MODULE.exists() and is_done(stamp, digest):
+        return
+    write_cargo_config(cargo_config(rocksdb_folder()))
+    say("building the native module (release profile)")
+    # Its own target folder: sharing one with `cargo test` makes each rebuild what the other built.
+    command = [str(VENV / "bin" / "maturin"), "develop", "--release", "--target-dir", str(BUILD / "maturin")]
+    environment = dict(os.environ, VIRTUAL_ENV=str(VENV))
+    environment.pop("CONDA_PREFIX", None)  # maturin refuses two environments at once
+    if subprocess.run(command, cwd=str(ROOT), env=environment).returncode != 0:  # noqa: PLW1510
+        raise Stop("the native module did not build; the compiler's message is above")
+    mark_done(stamp, digest)
+
+
+def warm_rocksdb():
+    """Build RocksDB in the background while packages download; an error shows up again in `build_module`."""
+    try:
+        rocksdb_folder()
+    except Stop:
+        pass
+
+
+def main():
+    """Set up for the purposes named on the command line."""
+    purposes = sys.argv[1:]
+    if not set(purposes) <= set(PURPOSES):
+        raise Stop("unknown purpose; choose from {}".format(", ".join(PURPOSES)))
+    BUILD.mkdir(exist_ok=True)
+    with open(str(BUILD / "setup.lock"), "w", encoding="utf-8") as lock:  # noqa: PTH123
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not MODULE.exists():
+            prerequisites.check(ROOT)
+        make_venv()
+        compiling = threading.Thread(target=warm_rocksdb, daemon=True)
+        if not MODULE.exists():
+            compiling.start()
+        for purpose in ["run", *(purpose for purpose in purposes if purpose != "run")]:
+            install_packages(purpose)
+        if compiling.is_alive():
+            compiling.join()
+        build_module()
+
+
+if __name__ == "__main__":
+    main_with_stop(main)
