@@ -1,0 +1,1 @@
+"""管: commands and their outbox, API keys, backup and restore, the state of the whole."""

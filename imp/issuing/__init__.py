@@ -1,0 +1,1 @@
+"""发: orders of codes and imports of foreign codes."""

@@ -1,0 +1,1 @@
+"""存: tenants, scan domains, products, series and the slots their key spaces live under."""
