@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod code;
 pub mod error;
 pub mod scan;
 pub mod store;
