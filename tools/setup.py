@@ -132,12 +132,29 @@ def build_module():
         return
     write_cargo_config(cargo_config(rocksdb_folder()))
     say("building the native module (release profile)")
+    run_maturin_step([str(VENV / "bin" / "maturin"), "develop", "--release", "--skip-install"])
+    mark_done(stamp, digest)
+
+
+def run_maturin_step(command):
+    """Run a command that builds the native module, its output shown."""
     # Its own target folder: sharing one with `cargo test` makes each rebuild what the other built.
-    command = [str(VENV / "bin" / "maturin"), "develop", "--release", "--target-dir", str(BUILD / "maturin")]
-    environment = dict(os.environ, VIRTUAL_ENV=str(VENV))
+    search = os.pathsep.join([str(VENV / "bin"), os.environ.get("PATH", os.defpath)])
+    environment = dict(os.environ, VIRTUAL_ENV=str(VENV), PATH=search, CARGO_TARGET_DIR=str(BUILD / "maturin"))
     environment.pop("CONDA_PREFIX", None)  # maturin refuses two environments at once
     if subprocess.run(command, cwd=str(ROOT), env=environment).returncode != 0:  # noqa: PLW1510
         raise Stop("the native module did not build; the compiler's message is above")
+
+
+def register_package():
+    """Make `import imp` and the command `imp` work in .venv: an editable install of the package as it was built."""
+    stamp = VENV / "installed" / "imp-platform"
+    digest = digest_of([ROOT / "pyproject.toml", ROOT / "Cargo.toml"])
+    if is_done(stamp, digest):
+        return
+    say("installing the command imp into .venv")
+    run_maturin_step([str(VENV_PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "--no-deps",
+                      "--no-build-isolation", "--editable", "."])
     mark_done(stamp, digest)
 
 
@@ -168,6 +185,7 @@ def main():
         if compiling.is_alive():
             compiling.join()
         build_module()
+        register_package()
 
 
 if __name__ == "__main__":
