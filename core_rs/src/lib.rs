@@ -5,4 +5,5 @@
 pub mod code;
 pub mod error;
 pub mod scan;
+pub mod state;
 pub mod store;
