@@ -25,7 +25,7 @@ serve: ## serve the data directory of the demo, or DIR=…
 	@$(IMP) serve --dir $(or $(DIR),var/demo) --port $(PORT)
 
 test: ## every test, Rust and Python, with a summary
-	$(SETUP) dev load
+	$(SETUP) dev
 	@$(VENV_PYTHON) tools/run_tests.py
 
 lint: ## formatting, lints, types, the stub of the native module

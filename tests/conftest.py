@@ -3,7 +3,7 @@
 import hypothesis
 import pytest
 
-# Examples are drawn anew each run; a failing one prints how to replay it. Deadlines would measure the machine, not the code.
+# A failing example prints how to replay it. Deadlines would measure the machine, not the code.
 hypothesis.settings.register_profile("imp", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("imp")
 

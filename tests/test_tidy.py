@@ -1,4 +1,4 @@
-"""Goal: the repository stays readable. Method: read every tracked file and compare it with the rules of CONTRIBUTING.md."""
+"""Goal: the repository stays readable. Method: read every file and compare it with the rules of CONTRIBUTING.md."""
 
 import ast
 import re
@@ -25,7 +25,9 @@ BANNED_WORDS = {
 }
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 # Modules that something other than an import starts.
-STARTED_BY_NAME = re.compile(r"(^|/)(__main__|__init__|conftest|test_\w+|env|locustfile)\.py$|migrations/versions/|^tools/")
+STARTED_BY_NAME = re.compile(
+    r"(^|/)(__main__|__init__|conftest|test_\w+|env|locustfile)\.py$|migrations/versions/|^tools/"
+)
 
 
 @cache

@@ -1,13 +1,14 @@
 """Build the static RocksDB library that the crate `librocksdb-sys` vendors, in minutes instead of half an hour.
 
-A unity build: the crate's own source files are included into a few generated ones, so that RocksDB's headers are compiled
-eight times instead of three hundred. Sources, defines and headers are the crate's; only the grouping differs. The library
-lands in a cache per user, shared by all clones:
+A unity build: the crate's own source files are included into a few generated ones, so that RocksDB's headers are
+compiled eight times instead of three hundred. Sources, defines and headers are the crate's; only the grouping differs.
+The library lands in a cache per user, shared by all clones:
 
     ${XDG_CACHE_HOME:-~/.cache}/imp-platform/rocksdb/<key>/librocksdb.a
 
 The key covers everything that shapes the library: crate version, sources, headers, flags, compiler and architecture.
 """
+
 import contextlib
 import fcntl
 import hashlib
@@ -47,10 +48,12 @@ def crate_folders(root):
     Raises Stop if cargo cannot fetch the workspace's dependencies.
     """
     command = ["cargo", "metadata", "--format-version", "1"]
-    result = subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=str(root))  # noqa: PLW1510
+    result = subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=str(root))
     if result.returncode != 0:
-        raise Stop("could not fetch the Rust dependencies: `{}` failed, its message is above".format(" ".join(command)))
-    packages = {package["name"]: Path(package["manifest_path"]).parent for package in json.loads(result.stdout)["packages"]}
+        raise Stop("could not fetch the Rust dependencies; cargo's message is above")
+    packages = {
+        package["name"]: Path(package["manifest_path"]).parent for package in json.loads(result.stdout)["packages"]
+    }
     return packages["librocksdb-sys"], packages["lz4-sys"]
 
 
@@ -75,7 +78,7 @@ class Recipe:
 
     def __init__(self, crate, lz4):
         if sys.platform != "linux":
-            raise CannotBuild("it is written for Linux, this is {}".format(sys.platform))
+            raise CannotBuild(f"it is written for Linux, this is {sys.platform}")
         self.crate = crate
         self.compiler = prerequisites.cxx_compiler()
         if self.compiler is None:
@@ -84,16 +87,17 @@ class Recipe:
         self.includes = [crate / "rocksdb/include", crate / "rocksdb", lz4 / "liblz4/lib", crate]
         listed = (crate / "rocksdb_lib_sources.txt").read_text("utf-8").split()
         self.sources = [source for source in listed if source != "util/build_version.cc"]
-        missing = [path for path in [*self.includes, *(crate / "rocksdb" / source for source in self.sources)] if not path.exists()]
+        files = [*self.includes, *(crate / "rocksdb" / source for source in self.sources)]
+        missing = [path for path in files if not path.exists()]
         if missing:
-            raise CannotBuild("the crate has no {}".format(missing[0]))
+            raise CannotBuild(f"the crate has no {missing[0]}")
 
     def key(self):
         """Sixteen hex digits that change with anything that shapes the library."""
         digest = hashlib.sha256()
         version = prerequisites.output_of(self.compiler, "--version") or ""
         target = prerequisites.output_of(self.compiler, "-dumpmachine") or ""
-        parts = [self.crate.name, version.splitlines()[0], target, " ".join(self.flags), " ".join(self.sources), str(GROUPS)]
+        parts = [self.crate.name, version.splitlines()[0], target, *self.flags, *self.sources, str(GROUPS)]
         digest.update("\0".join(parts).encode())
         for folder in (self.crate / "rocksdb/include", self.includes[2]):
             for header in sorted(folder.rglob("*.h")):
@@ -110,7 +114,7 @@ class Recipe:
                 filled = 0
             groups[-1].append(source)
             filled += size
-        units = {"unity_{}".format(i): "".join('#include "{}"\n'.format(source) for source in group) for i, group in enumerate(groups)}
+        units = {f"unity_{i}": "".join(f'#include "{source}"\n' for source in group) for i, group in enumerate(groups)}
         units["version"] = '#include "{}"\n'.format(self.crate / "build_version.cc")
         return units
 
@@ -120,11 +124,13 @@ class Recipe:
         if finished.exists():
             return finished
         unfinished = folder / (unit + ".o.unfinished")
-        command = [self.compiler, *self.flags, *("-I{}".format(path) for path in self.includes),
-                   "-c", str(folder / (unit + ".cc")), "-o", str(unfinished)]
-        result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)  # noqa: PLW1510
+        includes = [f"-I{path}" for path in self.includes]
+        source = folder / (unit + ".cc")
+        command = [self.compiler, *self.flags, *includes, "-c", str(source), "-o", str(unfinished)]
+        result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if result.returncode != 0:
-            raise CannotBuild("{} did not compile:\n{}".format(unit, "\n".join(result.stdout.splitlines()[:20])))
+            first_errors = "\n".join(result.stdout.splitlines()[:20])
+            raise CannotBuild(f"{unit} did not compile:\n{first_errors}")
         unfinished.rename(finished)
         return finished
 
@@ -146,18 +152,24 @@ def compile_into(recipe, folder):
 
     def compile_one(name):
         finished.append(recipe.compile(name, folder))
-        say("  RocksDB: part {} of {} compiled".format(len(finished), len(units)))
+        say(f"  RocksDB: part {len(finished)} of {len(units)} compiled")
 
-    with sign_of_life(lambda: "compiling RocksDB, {} of {} parts done".format(len(finished), len(units))):
-        with ThreadPoolExecutor(jobs()) as pool:
-            for done in [pool.submit(compile_one, name) for name in units]:
-                done.result()
+    progress = sign_of_life(lambda: f"compiling RocksDB, {len(finished)} of {len(units)} parts done")
+    with progress, ThreadPoolExecutor(jobs()) as pool:
+        tasks = [pool.submit(compile_one, name) for name in units]
+        try:
+            for task in tasks:
+                task.result()
+        except BaseException:
+            for task in tasks:
+                task.cancel()
+            raise
     archive = folder / "librocksdb.a"
     with contextlib.suppress(FileNotFoundError):
         archive.unlink()
-    result = subprocess.run(["ar", "crs", str(archive), *map(str, sorted(finished))], stderr=subprocess.PIPE, text=True)  # noqa: PLW1510
+    result = subprocess.run(["ar", "crs", str(archive), *map(str, sorted(finished))], stderr=subprocess.PIPE, text=True)
     if result.returncode != 0:
-        raise CannotBuild("ar failed: {}".format(result.stderr.strip()))
+        raise CannotBuild(f"ar failed: {result.stderr.strip()}")
     for path in folder.iterdir():
         if path != archive:
             path.unlink()
@@ -174,19 +186,19 @@ def library_folder(crate, lz4):
     if (folder / "librocksdb.a").exists():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with open(str(folder) + ".lock", "w", encoding="utf-8") as lock:  # noqa: PTH123
+    with folder.with_suffix(".lock").open("w", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             say("another set-up is building RocksDB; waiting for it")
             fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():
-            say("building RocksDB once for this user, about 3 minutes on two cores ({} jobs)".format(jobs()))
-            partial = Path(str(folder) + ".partial")
+            say(f"building RocksDB once for this user, about 3 minutes on two cores ({jobs()} jobs)")
+            partial = folder.with_suffix(".partial")
             partial.mkdir(exist_ok=True)
             compile_into(recipe, partial)
             partial.rename(folder)
-            say("RocksDB is built, cached in {}".format(folder))
+            say(f"RocksDB is built, cached in {folder}")
     return folder
 
 
@@ -195,7 +207,7 @@ def main():
     try:
         print(library_folder(*crate_folders(Path(__file__).resolve().parent.parent)))
     except CannotBuild as reason:
-        raise Stop("RocksDB cannot be built this way: {}".format(reason)) from None
+        raise Stop(f"RocksDB cannot be built this way: {reason}") from None
 
 
 if __name__ == "__main__":

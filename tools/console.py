@@ -1,7 +1,9 @@
 """What the tools say while they work: timed lines, a sign of life in long steps, one sentence when something is wrong.
 
-Everything in this folder runs on the interpreter that `make` finds first, so it keeps to Python 3.8 and the standard library.
+Everything in this folder runs on the interpreter that `make` finds first, so it keeps to Python 3.8 and the standard
+library.
 """
+
 import contextlib
 import subprocess
 import sys
@@ -19,7 +21,7 @@ class Stop(Exception):
 
 def say(text):
     """Print one line with the seconds since the tool started."""
-    print("[{:4.0f} s] {}".format(time.monotonic() - STARTED, text), flush=True)
+    print(f"[{time.monotonic() - STARTED:4.0f} s] {text}", flush=True)
 
 
 @contextlib.contextmanager
@@ -30,7 +32,7 @@ def sign_of_life(describe):
 
     def speak():
         while not done.wait(SIGN_OF_LIFE_S):
-            say("  … {}, {:.0f} s".format(describe(), time.monotonic() - began))
+            say(f"  … {describe()}, {time.monotonic() - began:.0f} s")
 
     thread = threading.Thread(target=speak, daemon=True)
     thread.start()
@@ -50,7 +52,7 @@ def run_quietly(command, doing, **options):
         result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
     if result.returncode != 0:
         tail = "\n".join(result.stdout.splitlines()[-TAIL_LINES:])
-        raise Stop("could not {}: `{}` ended with {}:\n{}".format(doing, " ".join(command), result.returncode, tail))
+        raise Stop(f"could not {doing}: `{' '.join(command)}` ended with {result.returncode}:\n{tail}")
     return result.stdout
 
 
@@ -59,6 +61,6 @@ def main_with_stop(main):
     try:
         sys.exit(main())
     except Stop as stop:
-        sys.exit("error: {}".format(stop))
+        sys.exit(f"error: {stop}")
     except KeyboardInterrupt:
         sys.exit(130)

@@ -2,9 +2,10 @@
 
     python3 tools/lock.py [--upgrade]
 
-All purposes are resolved together first, so that a package has one version everywhere; each file then holds what its purpose
-adds. Neither index addresses nor link folders of the machine get into the files.
+All purposes are resolved together first, so that a package has one version everywhere; each file then holds what its
+purpose needs. Neither index addresses nor link folders of the machine get into the files.
 """
+
 import os
 import re
 import shutil
@@ -29,12 +30,12 @@ HEAD = "# Compiled by tools/lock.py from pyproject.toml; do not edit.\n"
 def compile_list(output, constraints, arguments):
     """Run `uv pip compile` with everything that would leak this machine's set-up into the file switched off."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "UV_"))}
-    command = ["uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.12", "--generate-hashes",
-               "--python", prerequisites.interpreter(), "--no-python-downloads", "--no-header", "--no-annotate",
-               "--no-emit-index-url", "--no-emit-find-links", "--output-file", str(output), *arguments]
+    command = "uv pip compile --quiet --universal --python-version 3.12 --no-python-downloads --generate-hashes".split()
+    command += "--no-header --no-annotate --no-emit-index-url --no-emit-find-links".split()
+    command += ["--python", prerequisites.interpreter(), "--output-file", str(output), *arguments]
     for path in constraints:
         command += ["--constraint", str(path)]
-    if subprocess.run(command, cwd=str(ROOT), env=environment).returncode != 0:  # noqa: PLW1510
+    if subprocess.run(command, cwd=str(ROOT), env=environment).returncode != 0:
         raise Stop("uv could not resolve the packages; its message is above")
 
 

@@ -1,9 +1,10 @@
 """What must be on the machine before the set-up can start, and how to get each missing thing."""
+
 import os
+import platform
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from console import Stop
 
 PYTHON_OLDEST = (3, 12)  # below 3.12 `import imp` finds the standard library's module
 PYTHON_TRIED = ((3, 13), (3, 12), (3, 14))  # in order of preference
+
+# What an interpreter tells about itself: version, path, and "venv" if it can make virtual environments.
+ABOUT = "import sys; print(*sys.version_info[:2]); print(sys.executable); import ensurepip, venv; print('venv')"
 
 INSTALL = {  # package manager: how it installs the package that holds …
     "apt-get": {
@@ -29,17 +33,17 @@ def how_to_install(what):
     """The command that installs `what` with the package manager found here."""
     for tool, commands in INSTALL.items():
         if shutil.which(tool):
-            return "`{}`".format(commands[what])
+            return f"`{commands[what]}`"
     return "your system's package manager"
 
 
 def output_of(*command):
-    """Standard output of a command, or None if it cannot be run or fails."""
+    """Standard output of a command, or None if it cannot be run or fails without having printed anything."""
     try:
         result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=60)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return result.stdout if result.returncode == 0 else None
+    return result.stdout if result.returncode == 0 or result.stdout else None
 
 
 def rust_oldest(root):
@@ -54,10 +58,10 @@ def rust_missing(root):
     version = output_of("rustc", "--version") if shutil.which("cargo") else None
     found = re.search(r"(\d+)\.(\d+)", version or "")
     if not found:
-        return "Rust {}.{} or newer is missing: install it with {}".format(oldest[0], oldest[1], INSTALL_RUST)
+        return f"Rust {oldest[0]}.{oldest[1]} or newer is missing: install it with {INSTALL_RUST}"
     if (int(found.group(1)), int(found.group(2))) < oldest:
-        return "Rust {} is too old, {}.{} or newer is needed: update it with `rustup update`".format(
-            found.group(0), oldest[0], oldest[1])
+        needed = f"{oldest[0]}.{oldest[1]}"
+        return f"Rust {found.group(0)} is too old, {needed} or newer is needed: update it with `rustup update`"
     return None
 
 
@@ -69,8 +73,11 @@ def cxx_compiler():
             continue
         with tempfile.TemporaryDirectory() as folder:
             source = Path(folder, "probe.cc")
-            source.write_text("#include <concepts>\n#include <string>\ntemplate <std::integral T> T same(T t) { return t; }\n"
-                              "int main() { return same(0) + int(std::string().size()); }\n", "utf-8")
+            source.write_text(
+                "#include <concepts>\n#include <string>\ntemplate <std::integral T> T same(T t) { return t; }\n"
+                "int main() { return same(0) + int(std::string().size()); }\n",
+                "utf-8",
+            )
             if output_of(path, "-std=c++20", "-c", str(source), "-o", str(Path(folder, "probe.o"))) is not None:
                 return path
     return None
@@ -82,13 +89,17 @@ def interpreter_candidates():
     found = [shutil.which(name) for name in names]
     roots = [os.environ.get("PYENV_ROOT"), Path.home() / ".pyenv"]
     # A changed HOME hides pyenv's root; its shims on the PATH still lead to it.
-    roots += [Path(folder).parent for folder in os.environ.get("PATH", "").split(os.pathsep) if Path(folder).name == "shims"]
+    roots += [
+        Path(folder).parent for folder in os.environ.get("PATH", "").split(os.pathsep) if Path(folder).name == "shims"
+    ]
     for version in PYTHON_TRIED:
         for root in filter(None, roots):
             found += sorted(Path(root).glob("versions/{}.{}*/bin/python3".format(*version)), reverse=True)
     if shutil.which("uv"):
         for version in PYTHON_TRIED:
-            found.append((output_of("uv", "python", "find", "--no-python-downloads", "{}.{}".format(*version)) or "").strip())
+            found.append(
+                (output_of("uv", "python", "find", "--no-python-downloads", "{}.{}".format(*version)) or "").strip()
+            )
     return [str(path) for path in found if path]
 
 
@@ -99,26 +110,27 @@ def interpreter():
     """
     without_venv = None
     for path in interpreter_candidates():
-        probe = output_of(path, "-c", "import sys; print(*sys.version_info[:2]); import ensurepip, venv; print(sys.executable)")
-        lines = (probe or "").splitlines()
-        if len(lines) == 2 and tuple(map(int, lines[0].split())) in PYTHON_TRIED:
-            return lines[1]
-        if probe is None and output_of(path, "-c", "import sys; sys.exit(sys.version_info[:2] < {})".format(PYTHON_OLDEST)) is not None:
-            without_venv = path
+        about = (output_of(path, "-c", ABOUT) or "").splitlines()
+        if len(about) < 2 or tuple(map(int, about[0].split())) not in PYTHON_TRIED:
+            continue
+        if about[2:] == ["venv"]:
+            return about[1]
+        without_venv = without_venv or about[1]
     if without_venv:
-        raise Stop("{} cannot make virtual environments: install its venv module, on Debian with `apt-get install {}-venv`".format(
-            without_venv, Path(without_venv).name))
-    raise Stop("Python {}.{} or newer is missing (this is {}.{}): install it with {}, `pyenv install 3.13` or `uv python install 3.13`".format(
-        PYTHON_OLDEST[0], PYTHON_OLDEST[1], sys.version_info[0], sys.version_info[1], how_to_install("python")))
+        package = f"{Path(without_venv).name}-venv"
+        raise Stop(f"{without_venv} has no venv module: install it, on Debian with `apt-get install {package}`")
+    oldest = ".".join(map(str, PYTHON_OLDEST))
+    ways = f"{how_to_install('python')}, `pyenv install 3.13` or `uv python install 3.13`"
+    raise Stop(f"Python {oldest} or newer is missing (this is {platform.python_version()}): install it with {ways}")
 
 
 def check(root):
     """Raise Stop with one sentence for each missing prerequisite."""
     missing = [rust_missing(root)]
     if cxx_compiler() is None:
-        missing.append("A C++20 compiler is missing (g++ 10 or newer, or clang++ 12 or newer): install it with {}".format(how_to_install("c++")))
+        missing.append(f"A C++20 compiler is missing (g++ 10, clang++ 12): install it with {how_to_install('c++')}")
     if not shutil.which("ar"):
-        missing.append("The archiver `ar` is missing: install it with {}".format(how_to_install("ar")))
+        missing.append(f"The archiver `ar` is missing: install it with {how_to_install('ar')}")
     try:
         interpreter()
     except Stop as stop:

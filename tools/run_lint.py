@@ -1,4 +1,5 @@
 """Run every static check and name those that fail; the exit code is 1 if any did."""
+
 import os
 import subprocess
 import sys
@@ -23,12 +24,12 @@ def main():
     failed = []
     for name, command in CHECKS:
         say(name)
-        if subprocess.run(command, cwd=str(ROOT), env=dict(os.environ, MYPYPATH=str(ROOT))).returncode != 0:  # noqa: PLW1510
+        if subprocess.run(command, cwd=str(ROOT), env=dict(os.environ, MYPYPATH=str(ROOT))).returncode != 0:
             failed.append(name)
     if failed:
         print("lint failed: {}".format(", ".join(failed)))
         return 1
-    print("lint passed: {} checks".format(len(CHECKS)))
+    print(f"lint passed: {len(CHECKS)} checks")
     return 0
 
 

@@ -2,12 +2,13 @@
 
 Both runs happen even if the first fails. A run without a single test counts as failed.
 """
+
 import os
 import re
 import subprocess
 import sys
 import time
-import xml.etree.ElementTree as ElementTree
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 from console import main_with_stop, say
@@ -27,8 +28,8 @@ class Tally:
         return Tally(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped)
 
     def __str__(self):
-        skipped = ", {} skipped".format(self.skipped) if self.skipped else ""
-        return "{} passed, {} failed{}".format(self.passed, self.failed, skipped)
+        skipped = f", {self.skipped} skipped" if self.skipped else ""
+        return f"{self.passed} passed, {self.failed} failed{skipped}"
 
 
 def run_cargo():
@@ -49,10 +50,10 @@ def run_pytest():
     REPORT.parent.mkdir(exist_ok=True)
     REPORT.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", "--junit-xml", str(REPORT), *sys.argv[1:]]
-    code = subprocess.run(command, cwd=str(ROOT), env=dict(os.environ, PYTHONUNBUFFERED="1")).returncode  # noqa: PLW1510
+    code = subprocess.run(command, cwd=str(ROOT), env=dict(os.environ, PYTHONUNBUFFERED="1")).returncode
     tally = Tally()
     if REPORT.exists():
-        for suite in ElementTree.parse(str(REPORT)).iter("testsuite"):
+        for suite in ET.parse(str(REPORT)).iter("testsuite"):
             total, skipped = int(suite.get("tests")), int(suite.get("skipped"))
             failed = int(suite.get("failures")) + int(suite.get("errors"))
             tally += Tally(total - failed - skipped, failed, skipped)
@@ -63,13 +64,13 @@ def main():
     """Exit code 0 only if both runs passed and each ran a test."""
     lines, total, is_good = [], Tally(), True
     for name, run in (("Rust", run_cargo), ("Python", run_pytest)):
-        say("{} tests".format(name))
+        say(f"{name} tests")
         began = time.monotonic()
         tally, code = run()
         total += tally
         is_good = is_good and code == 0 and tally.passed > 0 and tally.failed == 0
-        ended = "" if code == 0 else ", exit code {}".format(code)
-        lines.append("{:<7} {} in {:.0f} s{}".format(name, tally, time.monotonic() - began, ended))
+        ended = "" if code == 0 else f", exit code {code}"
+        lines.append(f"{name:<7} {tally} in {time.monotonic() - began:.0f} s{ended}")
     print("\n" + "\n".join(lines))
     print(total, flush=True)
     return 0 if is_good else 1

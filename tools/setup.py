@@ -2,16 +2,18 @@
 
     python3 tools/setup.py [dev] [bench] [load]
 
-Without a name it installs what running needs; each name adds the packages of that purpose (requirements/<name>.txt). Runs on
-any Python from 3.8; the interpreter for the virtual environment, 3.12 or newer, is looked for.
+Without a name it installs what running needs; each name adds the packages of that purpose (requirements/<name>.txt).
+Runs on any Python from 3.8; the interpreter for the virtual environment, 3.12 or newer, is looked for.
 """
+
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import build_rocksdb
@@ -21,8 +23,10 @@ from console import Stop, main_with_stop, run_quietly, say
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 VENV_PYTHON = VENV / "bin" / "python"
+PIP_INSTALL = [str(VENV_PYTHON), *"-m pip install --disable-pip-version-check --no-input --quiet".split()]
 BUILD = ROOT / "build"
 MODULE = ROOT / "imp" / "_core.abi3.so"
+MODULE_STAMP = BUILD / "module.stamp"
 CARGO_CONFIG = ROOT / ".cargo" / "config.toml"
 CARGO_CONFIG_HEAD = "# Written by tools/setup.py; do not edit.\n"
 PURPOSES = ("run", "dev", "bench", "load")
@@ -55,7 +59,7 @@ def make_venv():
     if (prerequisites.output_of(str(VENV_PYTHON), "-c", probe) or "").strip() == str(VENV):
         return
     python = prerequisites.interpreter()
-    say("creating .venv with {}".format(python))
+    say(f"creating .venv with {python}")
     shutil.rmtree(str(VENV), ignore_errors=True)
     run_quietly([python, "-m", "venv", str(VENV)], "create the virtual environment")
 
@@ -68,11 +72,10 @@ def install_packages(purpose):
     if is_done(stamp, digest):
         return
     pinned = sum("==" in line for line in lock.read_text("utf-8").splitlines())
-    say("installing {} Python packages ({})".format(pinned, lock.relative_to(ROOT)))
+    say(f"installing {pinned} Python packages ({lock.relative_to(ROOT)})")
     # The lock is complete, so pip has nothing to resolve.
-    command = [str(VENV_PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet",
-               "--require-hashes", "--no-deps", "-r", str(lock)]
-    run_quietly(command, "install {}".format(lock.relative_to(ROOT)))
+    command = [*PIP_INSTALL, "--require-hashes", "--no-deps", "-r", str(lock)]
+    run_quietly(command, f"install {lock.relative_to(ROOT)}")
     mark_done(stamp, digest)
 
 
@@ -82,14 +85,15 @@ def rocksdb_folder():
     try:
         return build_rocksdb.library_folder(crate, lz4), crate / "rocksdb" / "include"
     except build_rocksdb.CannotBuild as reason:
-        say("RocksDB cannot be built the fast way: {}".format(reason))
+        say(f"RocksDB cannot be built the fast way: {reason}")
         say("the crate builds it instead, which takes 12 to 30 minutes on two cores")
         return None
 
 
 def cargo_config(rocksdb):
     """Text of .cargo/config.toml: the environment that any cargo command in this clone needs."""
-    site_packages = prerequisites.output_of(str(VENV_PYTHON), "-c", "import sysconfig; print(sysconfig.get_path('platlib'))").strip()
+    where = "import sysconfig; print(sysconfig.get_path('platlib'))"
+    site_packages = prerequisites.output_of(str(VENV_PYTHON), "-c", where).strip()
     compiler_include = (prerequisites.output_of(prerequisites.cxx_compiler(), "-print-file-name=include") or "").strip()
     entries = {
         "LIBCLANG_PATH": str(Path(site_packages, "clang", "native")),
@@ -99,7 +103,7 @@ def cargo_config(rocksdb):
         entries["BINDGEN_EXTRA_CLANG_ARGS"] = "-I" + compiler_include
     if rocksdb:
         entries.update(ROCKSDB_LIB_DIR=str(rocksdb[0]), ROCKSDB_INCLUDE_DIR=str(rocksdb[1]), ROCKSDB_STATIC="1")
-    quoted = ("{} = '{}'\n".format(name, value) for name, value in sorted(entries.items()))
+    quoted = (f"{name} = '{value}'\n" for name, value in sorted(entries.items()))
     return CARGO_CONFIG_HEAD + "[env]\n" + "".join(quoted)
 
 
@@ -110,7 +114,7 @@ def write_cargo_config(text):
         if present == text:
             return
         if not present.startswith(CARGO_CONFIG_HEAD):
-            raise Stop(".cargo/config.toml is not the set-up's own: move it to cargo's home folder, the set-up writes this one")
+            raise Stop(".cargo/config.toml is your own: move it to cargo's home folder, the set-up writes this one")
     CARGO_CONFIG.parent.mkdir(exist_ok=True)
     CARGO_CONFIG.write_text(text, "utf-8")
 
@@ -123,17 +127,24 @@ def module_inputs():
     return sources + [ROOT / name for name in names]
 
 
-def build_module():
-    """Build imp._core in release profile beside the Python sources and register the package in .venv."""
-    stamp = BUILD / "module.stamp"
-    rustc = prerequisites.output_of("rustc", "--version") or ""
-    digest = digest_of(module_inputs(), rustc, str(VENV_PYTHON.resolve()))
-    if MODULE.exists() and is_done(stamp, digest):
-        return
-    write_cargo_config(cargo_config(rocksdb_folder()))
+def module_digest():
+    """What the native module is built from: sources, compiler, interpreter."""
+    return digest_of(module_inputs(), prerequisites.output_of("rustc", "--version") or "", str(VENV_PYTHON.resolve()))
+
+
+def module_is_built():
+    """Whether the module is that of the present sources, and all that later cargo commands need is still there."""
+    if not (MODULE.exists() and CARGO_CONFIG.exists() and is_done(MODULE_STAMP, module_digest())):
+        return False
+    return all(Path(path).exists() for path in re.findall(r"'(?:-I)?(/[^']+)'", CARGO_CONFIG.read_text("utf-8")))
+
+
+def build_module(rocksdb):
+    """Build imp._core in release profile beside the Python sources."""
+    write_cargo_config(cargo_config(rocksdb))
     say("building the native module (release profile)")
     run_maturin_step([str(VENV / "bin" / "maturin"), "develop", "--release", "--skip-install"])
-    mark_done(stamp, digest)
+    mark_done(MODULE_STAMP, module_digest())
 
 
 def run_maturin_step(command):
@@ -142,7 +153,7 @@ def run_maturin_step(command):
     search = os.pathsep.join([str(VENV / "bin"), os.environ.get("PATH", os.defpath)])
     environment = dict(os.environ, VIRTUAL_ENV=str(VENV), PATH=search, CARGO_TARGET_DIR=str(BUILD / "maturin"))
     environment.pop("CONDA_PREFIX", None)  # maturin refuses two environments at once
-    if subprocess.run(command, cwd=str(ROOT), env=environment).returncode != 0:  # noqa: PLW1510
+    if subprocess.run(command, cwd=str(ROOT), env=environment).returncode != 0:
         raise Stop("the native module did not build; the compiler's message is above")
 
 
@@ -153,38 +164,28 @@ def register_package():
     if is_done(stamp, digest):
         return
     say("installing the command imp into .venv")
-    run_maturin_step([str(VENV_PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "--no-deps",
-                      "--no-build-isolation", "--editable", "."])
+    run_maturin_step([*PIP_INSTALL, "--no-deps", "--no-build-isolation", "--editable", "."])
     mark_done(stamp, digest)
-
-
-def warm_rocksdb():
-    """Build RocksDB in the background while packages download; an error shows up again in `build_module`."""
-    try:
-        rocksdb_folder()
-    except Stop:
-        pass
 
 
 def main():
     """Set up for the purposes named on the command line."""
     purposes = sys.argv[1:]
     if not set(purposes) <= set(PURPOSES):
-        raise Stop("unknown purpose; choose from {}".format(", ".join(PURPOSES)))
+        raise Stop(f"unknown purpose; choose from {', '.join(PURPOSES)}")
     BUILD.mkdir(exist_ok=True)
-    with open(str(BUILD / "setup.lock"), "w", encoding="utf-8") as lock:  # noqa: PTH123
+    with (BUILD / "setup.lock").open("w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not MODULE.exists():
             prerequisites.check(ROOT)
         make_venv()
-        compiling = threading.Thread(target=warm_rocksdb, daemon=True)
-        if not MODULE.exists():
-            compiling.start()
-        for purpose in ["run", *(purpose for purpose in purposes if purpose != "run")]:
-            install_packages(purpose)
-        if compiling.is_alive():
-            compiling.join()
-        build_module()
+        with ThreadPoolExecutor(1) as background:
+            # RocksDB compiles while packages download.
+            rocksdb = None if module_is_built() else background.submit(rocksdb_folder)
+            for purpose in ["run", *(purpose for purpose in purposes if purpose != "run")]:
+                install_packages(purpose)
+            if rocksdb:
+                build_module(rocksdb.result())
         register_package()
 
 

@@ -4,9 +4,9 @@
 
 Root on Debian gets missing ones installed; anyone else gets one sentence with the command, and exit code 1.
 """
+
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -29,21 +29,25 @@ SEARCH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr
 def is_installed(name):
     """Whether every program and file of one entry is there."""
     programs, files, _packages = PROGRAMS[name]
-    return all(shutil.which(program, path=SEARCH) for program in programs) and all(Path(file).exists() for file in files)
+    return all(shutil.which(program, path=SEARCH) for program in programs) and all(
+        Path(file).exists() for file in files
+    )
 
 
 def main():
     """Install or name what is missing."""
     unknown = [name for name in sys.argv[1:] if name not in PROGRAMS]
     if unknown:
-        raise Stop("unknown program {}; choose from {}".format(unknown[0], ", ".join(PROGRAMS)))
-    packages = [package for name in sys.argv[1:] if not is_installed(name) for package in PROGRAMS[name][2]]
-    if not packages:
+        raise Stop(f"unknown program {unknown[0]}; choose from {', '.join(PROGRAMS)}")
+    missing = [name for name in sys.argv[1:] if not is_installed(name)]
+    if not missing:
         return 0
+    packages = [package for name in missing for package in PROGRAMS[name][2]]
     install = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
     if not (shutil.which("apt-get") and os.geteuid() == 0):
-        raise Stop("{} not installed: install with `sudo {}`, or the packages of your system that hold the same programs".format(
-            " and ".join(name for name in sys.argv[1:] if not is_installed(name)), " ".join(install)))
+        raise Stop(
+            f"{' and '.join(missing)} missing: install with `sudo {' '.join(install)}`, or your system's equivalent"
+        )
     say("installing system packages: {}".format(" ".join(packages)))
     # RUNLEVEL=1 keeps the packages from starting their services: the peers are started by who compares with them.
     environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive", RUNLEVEL="1")
