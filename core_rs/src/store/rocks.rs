@@ -26,11 +26,11 @@ const OPEN_POLL: Duration = Duration::from_millis(20);
 const BLOCK_CACHE_BYTES: usize = 256 << 20;
 /// Upper bound of the journal, which is replayed at open after a crash.
 const WAL_BYTES_MAX: u64 = 128 << 20;
-/// Memtable sizes by traffic. Together with those waiting for their flush they stay below the
-/// journal's bound, since a memtable is never larger than the part of the journal that holds it.
-const POINT_MEMTABLE_BYTES: usize = 32 << 20;
-const EVENT_MEMTABLE_BYTES: usize = 32 << 20;
-const SMALL_MEMTABLE_BYTES: usize = 8 << 20;
+/// About a second of full load: small enough that a flush is short and that the journal, which
+/// lives as long as the memtables it fills, stays within its bound.
+const MEMTABLE_BYTES: usize = 32 << 20;
+/// Quiet families get this part of a busy one's memtable.
+const QUIET_PART: usize = 4;
 /// What one operation of a RocksDB batch needs beside key and value: tag, family, two lengths.
 const OPERATION_OVERHEAD_BYTES: usize = 12;
 /// Sequence and count at the start of a RocksDB batch.
@@ -41,13 +41,15 @@ const BATCH_HEADER_BYTES: usize = 12;
 pub struct RocksOptions {
     /// Memory for blocks, filters and indexes of table files, in bytes.
     pub block_cache_bytes: usize,
+    /// Memory that one table of recent writes of a busy family fills before it goes to disk.
+    pub memtable_bytes: usize,
     /// How long opening waits while another process holds the directory.
     pub open_wait: Duration,
 }
 
 impl Default for RocksOptions {
     fn default() -> Self {
-        Self { block_cache_bytes: BLOCK_CACHE_BYTES, open_wait: OPEN_WAIT }
+        Self { block_cache_bytes: BLOCK_CACHE_BYTES, memtable_bytes: MEMTABLE_BYTES, open_wait: OPEN_WAIT }
     }
 }
 
@@ -78,7 +80,7 @@ impl RocksStore {
         // spelling would get a second lock and corrupt the data.
         let path = path.canonicalize().map_err(unusable_for)?;
         let cache = Cache::new_lru_cache(options.block_cache_bytes);
-        let db = open_within(&path, &cache, options.open_wait)?;
+        let db = open_within(&path, &cache, options)?;
         let owner = Owner::current().write_to(&path).map_err(unusable_for)?;
         Ok(Self {
             _owner: owner,
@@ -220,12 +222,13 @@ fn range_reads(prefix: &[u8]) -> ReadOptions {
     options
 }
 
-/// Opens the database, waiting up to `wait` while its lock is held. Between two attempts nothing
+/// Opens the database, waiting up to `open_wait` while its lock is held. Between two attempts nothing
 /// is touched as long as the named owner lives: an attempt renames RocksDB's `LOG`.
-fn open_within(path: &Path, cache: &Cache, wait: Duration) -> Result<DB> {
-    let deadline = Instant::now() + wait;
+fn open_within(path: &Path, cache: &Cache, options: &RocksOptions) -> Result<DB> {
+    let deadline = Instant::now() + options.open_wait;
     loop {
-        let held = match DB::open_cf_descriptors(&database_options(), path, families(cache)) {
+        let families = families(cache, options.memtable_bytes);
+        let held = match DB::open_cf_descriptors(&database_options(), path, families) {
             Ok(db) => return Ok(db),
             Err(error) if is_lock_held(error.as_ref()) => error,
             Err(error) => return Err(cannot_open(path, error)),
@@ -340,15 +343,16 @@ fn database_options() -> Options {
     options
 }
 
-fn families(cache: &Cache) -> Vec<ColumnFamilyDescriptor> {
+fn families(cache: &Cache, memtable_bytes: usize) -> Vec<ColumnFamilyDescriptor> {
+    let quiet_bytes = memtable_bytes / QUIET_PART;
     let describe = |family: Family| {
         let options = match family {
-            Family::Scan => point_family(cache, POINT_MEMTABLE_BYTES),
+            Family::Scan => point_family(cache, memtable_bytes),
             Family::Redeem | Family::Link | Family::Alias | Family::Applied => {
-                point_family(cache, SMALL_MEMTABLE_BYTES)
+                point_family(cache, quiet_bytes)
             }
-            Family::Meta | Family::Order | Family::Ledger => ordered_family(cache, SMALL_MEMTABLE_BYTES),
-            Family::Event => event_family(cache),
+            Family::Meta | Family::Order | Family::Ledger => ordered_family(cache, quiet_bytes),
+            Family::Event => event_family(cache, memtable_bytes),
         };
         ColumnFamilyDescriptor::new(family.name(), options)
     };
@@ -383,8 +387,8 @@ fn ordered_family(cache: &Cache, memtable_bytes: usize) -> Options {
 
 /// Events are appended per stripe, read once in order and deleted by range. Sorted runs are merged
 /// lazily (universal): leveled compaction would rewrite every event some ten times.
-fn event_family(cache: &Cache) -> Options {
-    let mut options = ordered_family(cache, EVENT_MEMTABLE_BYTES);
+fn event_family(cache: &Cache, memtable_bytes: usize) -> Options {
+    let mut options = ordered_family(cache, memtable_bytes);
     options.set_compaction_style(DBCompactionStyle::Universal);
     options.set_level_zero_file_num_compaction_trigger(8);
     options
