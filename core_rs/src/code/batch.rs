@@ -7,7 +7,7 @@ use super::slot::{Frame, SlotCipher};
 use crate::error::{Error, Result};
 
 /// Most codes of one call.
-pub const BATCH_CODES_MAX: usize = 20_000_000;
+pub const BATCH_CODES_MAX: usize = 10_000_000;
 /// Most threads of one call.
 pub const BATCH_THREADS_MAX: usize = 256;
 
@@ -140,7 +140,11 @@ impl<C: BlockCipher> SlotCipher<C> {
     }
 }
 
-fn check_batch(count: usize, threads: usize) -> Result<()> {
+/// Refuses a batch before anything is allocated for it.
+///
+/// # Errors
+/// [`Error::InvalidInput`] if `count` or `threads` is out of bounds.
+pub fn check_batch(count: usize, threads: usize) -> Result<()> {
     if count > BATCH_CODES_MAX {
         return Err(Error::invalid(
             "count",

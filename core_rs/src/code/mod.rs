@@ -11,6 +11,7 @@
 mod alias;
 mod alphabet;
 mod batch;
+mod carrier;
 mod check;
 mod cipher;
 mod feistel;
@@ -24,7 +25,8 @@ mod words;
 
 pub use alias::{ALIAS_TEXT_BYTES_MAX, alias_hash, normalise_alias};
 pub use alphabet::{CROCKFORD, SLOT_DIGITS_COUNT, slot_text};
-pub use batch::{BATCH_CODES_MAX, BATCH_THREADS_MAX};
+pub use batch::{BATCH_CODES_MAX, BATCH_THREADS_MAX, check_batch};
+pub use carrier::Carrier;
 pub use check::{damm, gf32};
 pub use cipher::{AesCipher, Block, BlockCipher, LANES};
 pub use ff1::{DOMAIN_MIN, GeneralFf1, HALF_BITS_MAX, RADIX_MAX, RADIX_MIN, TWEAK_BYTES_MAX};
