@@ -161,3 +161,123 @@ COMMAND_KINDS: tuple[str, ...]
 """Names a command's `command` key may have."""
 __version__: str
 """Version of the core, the same as the distribution's."""
+
+BATCH_CODES_MAX: int
+"""Most codes of one batch call."""
+NOT_A_CODE_MALFORMED: int
+"""`decode_many`: not written like a code."""
+NOT_A_CODE_MISTYPED: int
+"""`decode_many`: the check character does not fit."""
+NOT_A_CODE_OTHER_SLOT: int
+"""`decode_many`: a code of another slot or format."""
+
+@final
+class FF1:
+    """Format-preserving encryption FF1 over AES (NIST SP 800-38G, algorithms 7 and 8). Frozen.
+
+    key: 16, 24 or 32 bytes. radix: 2 to 65,536. tweak: up to 65,535 bytes. Raises InvalidInput otherwise.
+    """
+
+    def __new__(cls, key: bytes, radix: int, tweak: bytes = b"") -> FF1: ...
+    def encrypt(self, numerals: list[int]) -> list[int]:
+        """Encipher numerals 0 to radix - 1, most significant first; the result has as many.
+
+        Raises InvalidInput for a numeral out of range, radix ** length below 1,000,000, or halves of 2**127 and more.
+        """
+    def decrypt(self, numerals: list[int]) -> list[int]:
+        """The inverse of `encrypt`, with the same limits."""
+
+@final
+class SlotCipher:
+    """The permutation of one slot: serials to codes and back. Frozen; share it between threads.
+
+    format: "base32" (15 characters, slots 0 to 1,023) or "digits" (20 digits, slots 0 to 99). key: 16 or 32 bytes.
+    """
+
+    def __new__(cls, format: str, slot: int, key: bytes) -> SlotCipher: ...
+    @property
+    def format(self) -> str:
+        """Name of the format."""
+    @property
+    def slot(self) -> int:
+        """The slot its codes name."""
+    @property
+    def code_len(self) -> int:
+        """Bytes of one code."""
+    @property
+    def domain(self) -> int:
+        """Number of serials: 2**60 or 10**17."""
+    def encode(self, serial: int) -> bytes:
+        """The code of one serial. Raises InvalidInput for a serial outside the domain."""
+    def encode_range(self, first: int, count: int, threads: int = 1) -> bytes:
+        """The codes of `count` serials from `first` on, one after the other, `code_len` bytes each; the GIL is released.
+
+        count: up to BATCH_CODES_MAX. threads: 1 to 256; the bytes do not depend on it. Raises InvalidInput.
+        """
+    def decode(self, text: bytes) -> int | None:
+        """What a text deciphers to; None when it is no code of this slot (`parse` says why).
+
+        A code nobody issued deciphers too: compare the number with the issued watermark.
+        """
+    def decode_many(self, texts: Buffer | list[bytes], threads: int = 1) -> bytes:
+        """`decode` for many texts with the GIL released: one u64 each, little endian: the number or a NOT_A_CODE_* constant.
+
+        A buffer of bytes (uint8) holds texts of `code_len` bytes each; a list holds texts of any length. Raises InvalidInput when the
+        buffer is no whole number of texts.
+        """
+
+@final
+class Parsed:
+    """What a text says before any key is asked. Frozen.
+
+    failure: None for a well-formed code, otherwise "mistyped" (check does not fit), "empty", "too_long" (over 64 bytes), "length"
+    (neither 15 nor 20 characters) or "alphabet". format: name, also when mistyped. slot, body: numbers of a well-formed code.
+    text: the text in canonical characters without separators, "" when malformed.
+    """
+
+    @property
+    def failure(self) -> str | None: ...
+    @property
+    def format(self) -> str | None: ...
+    @property
+    def slot(self) -> int | None: ...
+    @property
+    def body(self) -> int | None: ...
+    @property
+    def text(self) -> str: ...
+    def __eq__(self, other: object, /) -> bool: ...
+
+@final
+class WordFilter:
+    """One version of the list of words that no code may spell: 0 has none, 1 is built in. Published versions never change. Frozen."""
+
+    def __new__(cls, version: int) -> WordFilter: ...
+    def matches(self, text: bytes) -> bool:
+        """Whether the normalised text of a base32 code spells a word; digits codes never do."""
+
+def parse(text: bytes) -> Parsed:
+    """Read a code: ignore case, spaces and hyphens, read O as 0 and I or L as 1; then length, alphabet, check. Never corrects."""
+
+def guess_odds(format: str, planned: int) -> tuple[float, str]:
+    """Odds that one guess hits one of `planned` codes of a key space: (tries per hit, "ok" | "warn" | "refuse").
+
+    Worse than 1:1,000,000 warns, worse than 1:10,000 is refused. The guesser is taken to know a slot and to fit the check.
+    """
+
+def alias_hash(normalised: bytes) -> int:
+    """XXH3-128 (seed 0) of a normalised foreign text: the key of the alias table."""
+
+def normalise_alias(text: bytes, fold_case: bool = False) -> bytes:
+    """The form in which a foreign text is stored and looked up: trimmed of ASCII white space, upper case where `fold_case`.
+
+    Raises InvalidInput for an empty text, more than 64 bytes, or anything but UTF-8 without control characters.
+    """
+
+def normalise_carrier(carrier: str, text: bytes, fold_case: bool = False) -> bytes:
+    """`normalise_alias` for a carrier: "text", or hexadecimal "epc", "tid", "nfc_uid" without separators in upper case."""
+
+def aes_blocks(key: bytes, count: int) -> bytes:
+    """Encipher at least `count` blocks with raw AES, 64 side by side, with the GIL released; returns one block.
+
+    For benchmarks: a code takes ten blocks, so this rate divided by ten bounds the rate of codes.
+    """

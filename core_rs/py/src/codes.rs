@@ -50,6 +50,10 @@ where
     })
 }
 
+fn threads_count(threads: i64) -> PyResult<usize> {
+    threads.try_into().map_err(|_| to_py(Error::invalid("threads", format!("{threads} is out of range"))))
+}
+
 fn format_named(name: &str) -> PyResult<Format> {
     Format::from_name(name)
         .ok_or_else(|| to_py(Error::invalid("format", format!("{name:?}; accepted are base32 and digits"))))
@@ -62,9 +66,9 @@ struct FF1(GeneralFf1);
 #[pymethods]
 impl FF1 {
     #[new]
-    #[pyo3(signature = (key, radix, tweak = PyBackedBytes::from(Vec::new())))]
-    fn new(key: PyBackedBytes, radix: &Bound<'_, PyAny>, tweak: PyBackedBytes) -> PyResult<Self> {
-        GeneralFf1::new(&key, natural("radix", radix)?, &tweak).map(Self).map_err(to_py)
+    #[pyo3(signature = (key, radix, tweak = b"".as_slice()), text_signature = "(key, radix, tweak=b'')")]
+    fn new(key: &[u8], radix: &Bound<'_, PyAny>, tweak: &[u8]) -> PyResult<Self> {
+        GeneralFf1::new(key, natural("radix", radix)?, tweak).map(Self).map_err(to_py)
     }
 
     fn encrypt(&self, numerals: &Bound<'_, PyAny>) -> PyResult<Vec<u32>> {
@@ -123,16 +127,16 @@ impl SlotCipher {
         Ok(PyBytes::new(py, &self.0.encode(serial)))
     }
 
-    #[pyo3(signature = (first, count, threads = None))]
+    #[pyo3(signature = (first, count, threads = 1))]
     fn encode_range<'py>(
         &self,
         py: Python<'py>,
         first: &Bound<'py, PyAny>,
         count: &Bound<'py, PyAny>,
-        threads: Option<&Bound<'py, PyAny>>,
+        threads: i64,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let (first, count) = (natural("first", first)?, natural("count", count)?);
-        let threads = threads.map_or(Ok(1), |threads| natural("threads", threads))?;
+        let threads = threads_count(threads)?;
         // Before the buffer is made: a wrong count must not ask for terabytes.
         code::check_batch(count, threads).map_err(to_py)?;
         PyBytes::new_with(py, count * self.code_len(), |out| {
@@ -144,23 +148,26 @@ impl SlotCipher {
         self.0.decode(&text).ok()
     }
 
-    #[pyo3(signature = (texts, threads = None))]
+    #[pyo3(signature = (texts, threads = 1))]
     fn decode_many<'py>(
         &self,
         py: Python<'py>,
         texts: &Bound<'py, PyAny>,
-        threads: Option<&Bound<'py, PyAny>>,
+        threads: i64,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        let threads = threads.map_or(Ok(1), |threads| natural("threads", threads))?;
+        let threads = threads_count(threads)?;
         let serials = if let Ok(list) = texts.cast::<PyList>() {
-            let texts = list.iter().map(|text| text.extract()).collect::<PyResult<Vec<PyBackedBytes>>>()?;
+            let texts = list
+                .iter()
+                .map(|text| text.extract().map_err(PyErr::from))
+                .collect::<PyResult<Vec<PyBackedBytes>>>()?;
             py.detach(|| {
                 code::check_batch(texts.len(), threads)?;
                 let mut out = vec![0; texts.len()];
                 self.0.decode_many(&texts, &mut out, threads).map(|()| out)
             })
         } else {
-            let texts = packed_bytes(texts)?;
+            let texts = PackedTexts::new(texts)?;
             py.detach(|| {
                 let count = texts.len() / self.code_len();
                 code::check_batch(count, threads)?;
@@ -176,16 +183,34 @@ impl SlotCipher {
     }
 }
 
-/// The bytes of any buffer: without a copy for `bytes`, which cannot change while the GIL is
-/// released, with one copy for everything else.
-fn packed_bytes(texts: &Bound<'_, PyAny>) -> PyResult<PyBackedBytes> {
-    if let Ok(bytes) = texts.cast::<PyBytes>() {
-        return Ok(PyBackedBytes::from(bytes.clone()));
+/// Texts one after the other: `bytes` are read in place, since they cannot change while the GIL is
+/// released; any other buffer is copied once.
+enum PackedTexts {
+    InPlace(PyBackedBytes),
+    Copied(Vec<u8>),
+}
+
+impl PackedTexts {
+    fn new(texts: &Bound<'_, PyAny>) -> PyResult<Self> {
+        if let Ok(bytes) = texts.cast::<PyBytes>() {
+            return Ok(Self::InPlace(PyBackedBytes::from(bytes.clone())));
+        }
+        let buffer = PyBuffer::<u8>::get(texts).map_err(|_| {
+            PyTypeError::new_err("texts: a buffer of bytes (uint8) or a list of bytes is expected")
+        })?;
+        Ok(Self::Copied(buffer.to_vec(texts.py())?))
     }
-    let buffer = PyBuffer::<u8>::get(texts).map_err(|_| {
-        PyTypeError::new_err("texts: a buffer of bytes (uint8) or a list of bytes is expected")
-    })?;
-    Ok(PyBackedBytes::from(buffer.to_vec(texts.py())?))
+}
+
+impl std::ops::Deref for PackedTexts {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::InPlace(bytes) => bytes,
+            Self::Copied(bytes) => bytes,
+        }
+    }
 }
 
 fn packed_serials<'py>(py: Python<'py>, serials: &[u64]) -> PyResult<Bound<'py, PyBytes>> {

@@ -58,10 +58,10 @@ impl Carrier {
         let fits = hex.iter().all(u8::is_ascii_hexdigit)
             && match self {
                 Carrier::Text => true,
-                Carrier::Epc => (24..=64).contains(&hex.len()) && hex.len() % 4 == 0,
+                Carrier::Epc => (24..=64).contains(&hex.len()) && hex.len().is_multiple_of(4),
                 Carrier::Tid => {
                     (16..=64).contains(&hex.len())
-                        && hex.len() % 4 == 0
+                        && hex.len().is_multiple_of(4)
                         && (hex.starts_with(b"E0") || hex.starts_with(b"E2"))
                 }
                 Carrier::NfcUid => match hex.len() {
