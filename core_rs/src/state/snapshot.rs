@@ -1,0 +1,393 @@
+//! The governance snapshot: everything about issued codes that scans read and commands change.
+//!
+//! Immutable. A command makes the next one, which shares all but what changed, and the engine swaps it in once
+//! it is durable. Every look-up starts at a tenant, so nothing of another tenant can be found.
+
+use super::key_space::{KeySpace, KeySpaceMeta, SlotEntry};
+use super::keys::ItemRef;
+use super::order::Order;
+use super::product::{Fragments, Product};
+use super::shelf::{Names, Shelf};
+use crate::code::{Face, Format, Keyring, Parsed, parse};
+use crate::error::Result;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// A brand owner, and the names that are its own.
+#[derive(Debug, Clone)]
+pub struct Tenant {
+    /// Its number.
+    pub id: u32,
+    /// Its name.
+    pub name: Box<str>,
+    domains: Vec<u32>,
+    products: Names,
+    orders: Names,
+    order_numbers: Arc<Vec<u32>>,
+    series: Arc<BTreeMap<Box<str>, Vec<u32>>>,
+}
+
+/// A scan domain of one tenant, with the slots of its codes.
+#[derive(Debug, Clone)]
+pub struct Domain {
+    /// Its number.
+    pub id: u32,
+    /// Number of its tenant.
+    pub tenant: u32,
+    /// Host name in lower case.
+    pub host: Box<str>,
+    slots: [Arc<Vec<Option<Arc<SlotEntry>>>>; 2],
+}
+
+impl Domain {
+    /// The slot of a format, if it was ever allocated. Slots are never used twice.
+    #[must_use]
+    pub fn slot(&self, format: Format, slot: u16) -> Option<&Arc<SlotEntry>> {
+        self.slots[usize::from(format.id())].get(usize::from(slot))?.as_ref()
+    }
+
+    /// Slots in use of a format.
+    #[must_use]
+    pub fn slots_used(&self, format: Format) -> usize {
+        self.slots[usize::from(format.id())].iter().flatten().count()
+    }
+
+    fn with_slots(&self, entries: &[Arc<SlotEntry>]) -> Self {
+        let mut next = self.clone();
+        for entry in entries {
+            let format = entry.cipher.format();
+            let slots = Arc::make_mut(&mut next.slots[usize::from(format.id())]);
+            slots.resize(usize::from(format.slot_count()), None);
+            slots[usize::from(entry.cipher.slot())] = Some(Arc::clone(entry));
+        }
+        next
+    }
+}
+
+/// An issued item that a code or an alias leads to.
+#[derive(Debug, Clone, Copy)]
+pub struct Found<'a> {
+    /// The item.
+    pub item: ItemRef,
+    /// Its order.
+    pub order: &'a Arc<Order>,
+    /// Its index inside the order.
+    pub index: u32,
+}
+
+/// An issued item and the face that was scanned.
+#[derive(Debug, Clone, Copy)]
+pub struct FoundCode<'a> {
+    /// The item.
+    pub found: Found<'a>,
+    /// The slot its code named.
+    pub slot: &'a Arc<SlotEntry>,
+}
+
+/// Why a well-formed code leads to no item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotIssued {
+    /// The domain has no such slot.
+    SlotUnknown,
+    /// The slot is known; the serial was never issued, or was skipped.
+    SerialNotIssued,
+}
+
+/// Everything about issued codes, at one instant.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// Number of the last command that shows in it.
+    pub epoch: u64,
+    tenants: Shelf<Tenant>,
+    tenant_names: Names,
+    domains: Shelf<Domain>,
+    hosts: Arc<HashMap<Box<[u8]>, u32>>,
+    products: Shelf<Product>,
+    product_fragments: Shelf<Fragments>,
+    no_product: Arc<Fragments>,
+    key_spaces: Shelf<KeySpace>,
+    orders: Shelf<Order>,
+}
+
+impl Default for Snapshot {
+    fn default() -> Self {
+        Self {
+            epoch: 0,
+            tenants: Shelf::default(),
+            tenant_names: Names::default(),
+            domains: Shelf::default(),
+            hosts: Arc::default(),
+            products: Shelf::default(),
+            product_fragments: Shelf::default(),
+            no_product: Arc::new(Fragments::none()),
+            key_spaces: Shelf::default(),
+            orders: Shelf::default(),
+        }
+    }
+}
+
+/// Look-ups of scans, by number.
+impl Snapshot {
+    /// The domain that answers for an exact host name in lower case.
+    #[must_use]
+    pub fn domain_of_host(&self, host: &[u8]) -> Option<&Arc<Domain>> {
+        self.domain(*self.hosts.get(host)?)
+    }
+
+    /// A domain by its number.
+    #[must_use]
+    pub fn domain(&self, number: u32) -> Option<&Arc<Domain>> {
+        self.domains.get(number)
+    }
+
+    /// A key space by its number.
+    #[must_use]
+    pub fn key_space(&self, number: u32) -> Option<&Arc<KeySpace>> {
+        self.key_spaces.get(number)
+    }
+
+    /// An order by its number.
+    #[must_use]
+    pub fn order(&self, number: u32) -> Option<&Arc<Order>> {
+        self.orders.get(number)
+    }
+
+    /// The item of a serial; `None` when it was never issued or was skipped.
+    #[must_use]
+    pub fn item(&self, item: ItemRef) -> Option<Found<'_>> {
+        let order = self.order(self.key_space(item.key_space)?.order_of(item.serial)?)?;
+        let index = order.index_of_serial(item.serial)?;
+        Some(Found { item, order, index })
+    }
+
+    /// The item a parsed code names under one scan domain.
+    ///
+    /// # Errors
+    /// [`NotIssued`], as a value.
+    pub fn find_in(&self, domain: u32, code: &Parsed) -> std::result::Result<FoundCode<'_>, NotIssued> {
+        let slot = self.domain(domain).and_then(|domain| domain.slot(code.format, code.slot));
+        let slot = slot.ok_or(NotIssued::SlotUnknown)?;
+        let item = ItemRef { key_space: slot.key_space, serial: slot.cipher.decrypt(code.body) };
+        let found = self.item(item).ok_or(NotIssued::SerialNotIssued)?;
+        Ok(FoundCode { found, slot })
+    }
+
+    /// The item a parsed code names under any scan domain of a tenant.
+    ///
+    /// # Errors
+    /// [`NotIssued`], as a value.
+    pub fn find(&self, tenant: u32, code: &Parsed) -> std::result::Result<FoundCode<'_>, NotIssued> {
+        let mut why = NotIssued::SlotUnknown;
+        for domain in self.domains_of(tenant) {
+            match self.find_in(domain.id, code) {
+                Ok(found) => return Ok(found),
+                Err(NotIssued::SerialNotIssued) => why = NotIssued::SerialNotIssued,
+                Err(NotIssued::SlotUnknown) => {}
+            }
+        }
+        Err(why)
+    }
+
+    /// The item that a text names as a code of ours, under any scan domain of a tenant.
+    #[must_use]
+    pub fn find_text(&self, tenant: u32, text: &[u8]) -> Option<ItemRef> {
+        Some(self.find(tenant, &parse(text).ok()?).ok()?.found.item)
+    }
+}
+
+/// Look-ups by name, and lists.
+impl Snapshot {
+    /// A tenant by its name.
+    #[must_use]
+    pub fn tenant(&self, name: &str) -> Option<&Arc<Tenant>> {
+        self.tenants.get(self.tenant_names.get(name)?)
+    }
+
+    /// A tenant by its number.
+    #[must_use]
+    pub fn tenant_at(&self, number: u32) -> Option<&Arc<Tenant>> {
+        self.tenants.get(number)
+    }
+
+    /// All tenants, oldest first.
+    pub fn tenants(&self) -> impl Iterator<Item = &Arc<Tenant>> {
+        self.tenants.iter()
+    }
+
+    /// Domains of a tenant, oldest first.
+    pub fn domains_of(&self, tenant: u32) -> impl Iterator<Item = &Arc<Domain>> {
+        let numbers = self.tenants.get(tenant).map_or(&[][..], |tenant| &tenant.domains);
+        numbers.iter().filter_map(|number| self.domain(*number))
+    }
+
+    /// A product of a tenant.
+    #[must_use]
+    pub fn product(&self, tenant: u32, name: &str) -> Option<&Arc<Product>> {
+        self.products.get(self.tenants.get(tenant)?.products.get(name)?)
+    }
+
+    /// A product by its number.
+    #[must_use]
+    pub fn product_at(&self, number: u32) -> Option<&Arc<Product>> {
+        self.products.get(number)
+    }
+
+    /// Products of a tenant, oldest first.
+    pub fn products_of(&self, tenant: u32) -> impl Iterator<Item = &Arc<Product>> {
+        self.products.iter().filter(move |product| product.tenant == tenant)
+    }
+
+    /// Key spaces of a series of a tenant, oldest epoch first; empty for an unknown series.
+    pub fn epochs_of(&self, tenant: u32, series: &str) -> impl DoubleEndedIterator<Item = &Arc<KeySpace>> {
+        let numbers = self.tenants.get(tenant).and_then(|tenant| tenant.series.get(series));
+        numbers.map_or(&[][..], Vec::as_slice).iter().filter_map(|number| self.key_space(*number))
+    }
+
+    /// Key spaces of a tenant, by series, then epoch.
+    pub fn key_spaces_of(&self, tenant: u32) -> impl Iterator<Item = &Arc<KeySpace>> {
+        let series = self.tenants.get(tenant).map(|tenant| &tenant.series);
+        series
+            .into_iter()
+            .flat_map(|series| series.values())
+            .flatten()
+            .filter_map(|number| self.key_space(*number))
+    }
+
+    /// An order of a tenant.
+    #[must_use]
+    pub fn order_named(&self, tenant: u32, name: &str) -> Option<&Arc<Order>> {
+        self.order(self.tenants.get(tenant)?.orders.get(name)?)
+    }
+
+    /// Orders of a tenant, oldest first.
+    pub fn orders_of(&self, tenant: u32) -> impl DoubleEndedIterator<Item = &Arc<Order>> {
+        let numbers = self.tenants.get(tenant).map_or(&[][..], |tenant| &tenant.order_numbers);
+        numbers.iter().filter_map(|number| self.order(*number))
+    }
+
+    /// All orders, oldest first.
+    pub fn orders(&self) -> impl DoubleEndedIterator<Item = &Arc<Order>> {
+        self.orders.iter()
+    }
+}
+
+/// Changes, for plans and for loading. Numbers are dense: the next one is the number of those there are.
+impl Snapshot {
+    pub(super) fn next_tenant(&self) -> u32 {
+        self.tenants.len()
+    }
+
+    pub(super) fn next_domain(&self) -> u32 {
+        self.domains.len()
+    }
+
+    pub(super) fn next_product(&self) -> u32 {
+        self.products.len()
+    }
+
+    pub(super) fn next_key_space(&self) -> u32 {
+        self.key_spaces.len()
+    }
+
+    pub(super) fn next_order(&self) -> u32 {
+        self.orders.len()
+    }
+
+    pub(super) fn add_tenant(&mut self, name: &str) -> u32 {
+        let id = self.next_tenant();
+        self.tenants.push(Arc::new(Tenant {
+            id,
+            name: name.into(),
+            domains: Vec::new(),
+            products: Names::default(),
+            orders: Names::default(),
+            order_numbers: Arc::default(),
+            series: Arc::default(),
+        }));
+        self.tenant_names.insert(name, id);
+        id
+    }
+
+    pub(super) fn add_domain(&mut self, tenant: u32, host: &str) {
+        let id = self.next_domain();
+        let slots = [Arc::default(), Arc::default()];
+        self.domains.push(Arc::new(Domain { id, tenant, host: host.into(), slots }));
+        Arc::make_mut(&mut self.hosts).insert(host.as_bytes().into(), id);
+        self.change_tenant(tenant, |tenant| tenant.domains.push(id));
+    }
+
+    /// Add a product, or describe one anew: its orders then show the new texts.
+    pub(super) fn put_product(&mut self, product: Product) {
+        let (id, tenant) = (product.id, product.tenant);
+        let fragments = Arc::new(Fragments::of(&product.description));
+        if id < self.products.len() {
+            let shown: Vec<Order> = self
+                .orders_of(tenant)
+                .filter(|order| order.meta.product == Some(id))
+                .map(|order| order.with_fragments(Arc::clone(&fragments)))
+                .collect();
+            shown.into_iter().for_each(|order| self.set_order(order));
+            self.products.set(id, Arc::new(product));
+            self.product_fragments.set(id, fragments);
+            return;
+        }
+        let name = product.description.product.clone();
+        self.change_tenant(tenant, |tenant| tenant.products.insert(&name, id));
+        self.products.push(Arc::new(product));
+        self.product_fragments.push(fragments);
+    }
+
+    pub(super) fn add_key_space(&mut self, meta: KeySpaceMeta, keyring: &Keyring) -> Result<()> {
+        let (tenant, domain, series) = (meta.tenant, meta.domain, meta.series.clone());
+        let tenant_name = self.tenants.get(tenant).map_or("", |tenant| &tenant.name);
+        let key_space = KeySpace::new(meta, tenant_name, keyring)?;
+        let id = self.next_key_space();
+        if let Some(owner) = self.domains.get(domain) {
+            self.domains.set(domain, Arc::new(owner.with_slots(&key_space.slots)));
+        }
+        self.key_spaces.push(Arc::new(key_space));
+        self.change_tenant(tenant, |tenant| {
+            Arc::make_mut(&mut tenant.series).entry(series).or_default().push(id);
+        });
+        Ok(())
+    }
+
+    /// Append an order; it takes the serials from its key space's watermark on.
+    pub(super) fn add_order(&mut self, order: Order) {
+        let meta = Arc::clone(&order.meta);
+        if let Some(key_space) = self.key_spaces.get(meta.key_space) {
+            let next = key_space.with_order(meta.id, meta.extent.span());
+            self.key_spaces.set(meta.key_space, Arc::new(next));
+        }
+        self.orders.push(Arc::new(order));
+        self.change_tenant(meta.tenant, |tenant| {
+            tenant.orders.insert(&meta.name, meta.id);
+            Arc::make_mut(&mut tenant.order_numbers).push(meta.id);
+        });
+    }
+
+    pub(super) fn set_order(&mut self, order: Order) {
+        self.orders.set(order.meta.id, Arc::new(order));
+    }
+
+    pub(super) fn fragments_of(&self, product: Option<u32>) -> Arc<Fragments> {
+        let known = product.and_then(|product| self.product_fragments.get(product));
+        Arc::clone(known.unwrap_or(&self.no_product))
+    }
+
+    fn change_tenant(&mut self, number: u32, change: impl FnOnce(&mut Tenant)) {
+        if let Some(tenant) = self.tenants.get(number) {
+            let mut next = (**tenant).clone();
+            change(&mut next);
+            self.tenants.set(number, Arc::new(next));
+        }
+    }
+}
+
+impl KeySpace {
+    /// The code of an item's face; `None` for a face the key space does not have.
+    #[must_use]
+    pub fn code_of(&self, serial: u64, face: Face) -> Option<crate::code::CodeText> {
+        self.slots.iter().find(|slot| slot.face == face).map(|slot| slot.cipher.encode(serial))
+    }
+}
