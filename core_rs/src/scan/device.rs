@@ -75,11 +75,10 @@ impl DeviceKeys {
         equal_in_constant_time(&tag, &raw[SEED_BYTES..]).then_some(hash)
     }
 
-    /// The device of the first valid `imp_d` in one `Cookie` header.
-    #[must_use]
-    pub fn find_cookie(&self, header: &[u8]) -> Option<u64> {
-        header
-            .split(|byte| *byte == b';')
+    /// The device of the first valid `imp_d` in the `Cookie` lines of a request.
+    pub fn find_cookie<'h>(&self, lines: impl Iterator<Item = &'h [u8]>) -> Option<u64> {
+        lines
+            .flat_map(|line| line.split(|byte| *byte == b';'))
             .filter_map(|pair| pair.trim_ascii().strip_prefix(COOKIE_NAME)?.strip_prefix(b"="))
             .take(COOKIES_TRIED_MAX)
             .find_map(|value| self.verify_cookie(value))
@@ -210,7 +209,7 @@ mod tests {
         let issued = keys().issue_cookie([3; 16]);
         assert_eq!(keys().verify_cookie(&issued.text), Some(issued.hash));
         let header = [b"theme=dark; imp_d=".as_slice(), &issued.text, b"; a=b"].concat();
-        assert_eq!(keys().find_cookie(&header), Some(issued.hash));
+        assert_eq!(keys().find_cookie(std::iter::once(header.as_slice())), Some(issued.hash));
         assert_eq!(DeviceKeys::new(&[8; 32], &[9; 32]).verify_cookie(&issued.text), None);
     }
 
@@ -238,10 +237,17 @@ mod tests {
         let issued = keys().issue_cookie([3; 16]);
         let foreign = DeviceKeys::new(&[1; 32], &[1; 32]).issue_cookie([3; 16]);
         let header = [b"imp_d=".as_slice(), &foreign.text, b";imp_d=", &issued.text].concat();
-        assert_eq!(keys().find_cookie(&header), Some(issued.hash));
-        let flood = [b"imp_d=x; ".repeat(COOKIES_TRIED_MAX), header].concat();
-        assert_eq!(keys().find_cookie(&flood), None, "work per request is bounded");
-        assert_eq!(keys().find_cookie(&[b"ximp_d=".as_slice(), &issued.text].concat()), None);
+        assert_eq!(keys().find_cookie(std::iter::once(header.as_slice())), Some(issued.hash));
+        let flood = [b"imp_d=x; ".repeat(COOKIES_TRIED_MAX), header.clone()].concat();
+        assert_eq!(
+            keys().find_cookie(std::iter::once(flood.as_slice())),
+            None,
+            "work per request is bounded"
+        );
+        let split = [b"a=b".as_slice(), &header];
+        assert_eq!(keys().find_cookie(split.into_iter()), Some(issued.hash));
+        let other_name = [b"ximp_d=".as_slice(), &issued.text].concat();
+        assert_eq!(keys().find_cookie(std::iter::once(other_name.as_slice())), None);
     }
 
     #[test]
@@ -282,7 +288,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_cookie_header_is_survived(header in proptest::collection::vec(any::<u8>(), 0..200)) {
-            prop_assert_eq!(keys().find_cookie(&header), None);
+            prop_assert_eq!(keys().find_cookie(std::iter::once(header.as_slice())), None);
         }
 
         #[test]
