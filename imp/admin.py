@@ -1,0 +1,20 @@
+"""The admin door: commands run beside a live server do their work through it, with the same results as without one."""
+
+from typing import Any
+
+from litestar import MediaType, Request, Response, post
+from litestar.params import FromPath, FromQuery, RawBody
+
+from imp.auth import admin_only, control_of
+from imp.control import dispatch
+from imp.degrade import ESSENTIAL
+
+
+@post("/v1/admin/{verb:str}", guards=[admin_only], opt={ESSENTIAL: True}, status_code=200, include_in_schema=False)
+async def run_verb(
+    verb: FromPath[str], request: Request[Any, Any, Any], body: RawBody, tenant: FromQuery[str] = ""
+) -> Response[bytes]:
+    """Run a control verb: request and response are the JSON of the verb's structs, `tenant` is a query parameter."""
+    control = control_of(request).acting("operator")
+    answer = await dispatch(control, verb, tenant, body)
+    return Response(answer, media_type=MediaType.JSON, headers={"cache-control": "no-store"})

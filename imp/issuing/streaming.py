@@ -1,0 +1,90 @@
+"""An order's codes as a stream, made by a process of its own: a large order costs the event loop nothing.
+
+The process (`python -m imp.issuing.streaming`) opens no data directory. Job and keys arrive on standard input as one
+JSON document and never touch a file; rows leave on standard output.
+"""
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import BinaryIO, Final, Literal, cast
+
+import msgspec
+
+from imp.errors import ImpError
+
+StreamForm = Literal["csv", "parquet"]
+
+MEDIA_TYPES: Final[dict[StreamForm, str]] = {
+    "csv": "text/csv; charset=utf-8",
+    "parquet": "application/vnd.apache.parquet",
+}
+
+_READ_BYTES: Final = 256 * 1024
+_NICENESS: Final = 5
+
+
+class StreamBroken(ImpError):
+    """The process that makes the rows ended early; what was sent is not the whole order."""
+
+
+class StreamJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the process reads: an ExportJob as JSON, and (face, slot, key in hexadecimal) for each of its faces."""
+
+    job: msgspec.Raw
+    keys: tuple[tuple[str, int, str], ...]
+
+    def __repr__(self) -> str:
+        """Never shows a key."""
+        return f"StreamJob({len(self.keys)} faces)"
+
+
+async def stream(job: bytes, keys: Sequence[tuple[str, int, bytes]]) -> AsyncIterator[bytes]:
+    """Rows of an export job, in pieces. The process ends with the iterator, however that ends.
+
+    Raises StreamBroken when rows are missing.
+    """
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "imp.issuing.streaming", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    told = cast("asyncio.StreamWriter", process.stdin)
+    rows = cast("asyncio.StreamReader", process.stdout)
+    try:
+        asked = StreamJob(msgspec.Raw(job), tuple((face, slot, key.hex()) for face, slot, key in keys))
+        told.write(msgspec.json.encode(asked))
+        told.close()
+        while piece := await rows.read(_READ_BYTES):
+            yield piece
+        if await process.wait() != 0:
+            raise StreamBroken(f"the process that makes the rows ended with code {process.returncode}")
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+
+def main(told: BinaryIO, out: BinaryIO) -> None:
+    """Read one StreamJob, write all its rows."""
+    asked = msgspec.json.decode(told.read(), type=StreamJob)
+    out.writelines(_pieces(asked))
+    out.flush()
+
+
+def _pieces(asked: StreamJob) -> Iterator[bytes]:
+    # Imported here: the server imports this module for `stream` and needs neither NumPy nor Arrow for that.
+    from imp.codes import SlotCipher  # noqa: PLC0415
+    from imp.issuing.export.job import ExportJob, check  # noqa: PLC0415
+    from imp.issuing.export.stream import CODES_PER_PIECE, csv_pieces, parquet_pieces  # noqa: PLC0415
+
+    job = check(msgspec.json.decode(asked.job, type=ExportJob))
+    job = msgspec.structs.replace(job, codes_per_chunk=CODES_PER_PIECE)
+    encoders = {face: SlotCipher(job.format, slot, bytes.fromhex(key)) for face, slot, key in asked.keys}
+    return csv_pieces(job, encoders) if job.form == "csv" else parquet_pieces(job, encoders)
+
+
+if __name__ == "__main__":
+    os.nice(_NICENESS)
+    main(sys.stdin.buffer, sys.stdout.buffer)

@@ -1,0 +1,140 @@
+"""Problem details (RFC 9457): the one shape of every error that leaves over HTTP."""
+
+from typing import Any, Final
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.types import ExceptionHandlersMap
+
+from imp.errors import ImpError, InvalidInput, Kind, Refused, kind_of
+
+TYPE_PREFIX: Final = "urn:imp:problem:"
+"""The `type` of a problem is this and the slug of its kind; both are stable API."""
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+RETRY_AFTER_S: Final = 1
+"""What `Retry-After` says with every 503: pressure and restarts pass within seconds."""
+
+BAD_REQUEST: Final = Kind("invalid-input", 400, 2, "The request is not acceptable")
+NO_ROUTE: Final = Kind("not-found", 404, 4, "Nothing of that name")
+METHOD: Final = Kind("method-not-allowed", 405, 2, "The method is not allowed here")
+BODY_TOO_LARGE: Final = Kind("body-too-large", 413, 2, "The request body is too large")
+HEADERS_TOO_LARGE: Final = Kind("headers-too-large", 431, 2, "The request headers are too large")
+NOT_READY: Final = Kind("closed", 503, 9, "The engine is closed")
+INTERNAL: Final = kind_of(Exception())
+
+_BY_STATUS: Final = {kind.status: kind for kind in (BAD_REQUEST, NO_ROUTE, METHOD, BODY_TOO_LARGE)}
+INTERNAL_DETAIL: Final = "the request failed inside the server; the server's log holds the cause"
+
+log = structlog.stdlib.get_logger("imp.http")
+
+
+class Flaw(msgspec.Struct, frozen=True):
+    """One field of a request that is not acceptable, and what would be."""
+
+    field: str
+    detail: str
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a client gets as `application/problem+json`.
+
+    `type` and `status` tell the kind, `detail` what happened and what to do. `field` names the offending input,
+    `errors` all of them when the whole request was checked, `reason` is the stable code of a refusal.
+    """
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    field: str | None = None
+    reason: str | None = None
+    errors: tuple[Flaw, ...] = ()
+
+
+def problem(kind: Kind, detail: str, **more: Any) -> Problem:
+    """A problem of `kind`."""
+    return Problem(type=TYPE_PREFIX + kind.slug, title=kind.title, status=kind.status, detail=detail, **more)
+
+
+def problem_headers(status: int) -> dict[str, str]:
+    """Headers that go with a problem of this status."""
+    headers = {"cache-control": "no-store"}
+    if status == 503:
+        headers["retry-after"] = str(RETRY_AFTER_S)
+    elif status == 401:
+        headers["www-authenticate"] = 'Bearer realm="imp"'
+    return headers
+
+
+def respond(found: Problem, headers: dict[str, str] | None = None) -> Response[bytes]:
+    """The response that carries a problem."""
+    return Response(
+        msgspec.json.encode(found),
+        status_code=found.status,
+        media_type=MEDIA_TYPE,
+        headers={**problem_headers(found.status), **(headers or {})},
+    )
+
+
+def on_imp_error(_request: Request[Any, Any, Any], error: ImpError) -> Response[bytes]:
+    """Every error IMP raises on purpose: its kind decides, messages of server faults stay in the log."""
+    kind = kind_of(error)
+    if kind.status == 500:
+        log.error("request failed", kind=kind.slug, exc_info=error)
+        return respond(problem(kind, INTERNAL_DETAIL))
+    more: dict[str, Any] = {}
+    if isinstance(error, InvalidInput):
+        more["field"] = error.field
+    if isinstance(error, Refused):
+        more["reason"] = error.reason
+    return respond(problem(kind, str(error), **more))
+
+
+def on_http_error(_request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    """Litestar's own refusals: no such route, wrong method, body too large, a body or parameter that does not fit."""
+    kind = _BY_STATUS.get(error.status_code)
+    if kind is None:
+        kind = BAD_REQUEST if error.status_code < 500 else INTERNAL
+    if kind is INTERNAL:
+        log.error("request failed", exc_info=error)
+        return respond(problem(kind, INTERNAL_DETAIL))
+    flaws = _flaws(error)
+    if flaws:
+        detail = "; ".join(f"{flaw.field}: {flaw.detail}" for flaw in flaws)
+        return respond(problem(kind, detail, field=flaws[0].field, errors=flaws))
+    return respond(problem(kind, _DETAILS.get(kind.status, error.detail)), error.headers)
+
+
+def on_any_error(_request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """A fault nobody foresaw: told to the log in full, to the client in one sentence."""
+    log.error("request failed", exc_info=error)
+    return respond(problem(INTERNAL, INTERNAL_DETAIL))
+
+
+EXCEPTION_HANDLERS: Final[ExceptionHandlersMap] = {
+    ImpError: on_imp_error,
+    HTTPException: on_http_error,
+    Exception: on_any_error,
+}
+
+_DETAILS: Final = {
+    404: "there is no such route; /docs lists them all",
+    405: "this route does not answer that method; the Allow header lists what it answers",
+    413: "the request body may have 1 MiB; send large lists in parts",
+}
+
+
+def _flaws(error: HTTPException) -> tuple[Flaw, ...]:
+    if not isinstance(error, ValidationException) or not isinstance(error.extra, list):
+        return ()
+    found = (entry for entry in error.extra if isinstance(entry, dict))
+    return tuple(Flaw(_field(str(entry.get("key", ""))), str(entry.get("message", ""))) for entry in found)
+
+
+def _field(key: str) -> str:
+    """The name as the client wrote it: Litestar calls the request body `data`."""
+    return key.removeprefix("data").lstrip(".") or "request"

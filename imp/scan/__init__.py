@@ -1,0 +1,1 @@
+"""查: scans and look-ups over the API."""
