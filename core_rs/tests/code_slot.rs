@@ -1,7 +1,11 @@
 //! Slot ciphers: equal to the general FF1, batch equal to single, every tail, every failure.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use imp_core::code::{
-    CROCKFORD, Format, GeneralFf1, Key, LANES, NotACode, ParseFailure, SlotCipher, parse, unpack_decoded,
+    AesCipher, Block, BlockCipher, CROCKFORD, Format, GeneralFf1, Key, LANES, NotACode, ParseFailure,
+    SlotCipher, parse, unpack_decoded,
 };
 use proptest::prelude::*;
 
@@ -146,6 +150,32 @@ fn failures_are_told_apart() {
     let (other_slot, malformed) = (Err(NotACode::OtherSlot), Err(NotACode::Malformed));
     assert_eq!(results, [Ok(77), Err(NotACode::Mistyped), other_slot, other_slot, malformed]);
     assert!(matches!(parse(&mistyped), Err(ParseFailure::Mistyped { format: Format::Base32, .. })));
+}
+
+/// Any block cipher may stand under FF1; this one counts its work.
+#[derive(Clone)]
+struct Counting(AesCipher, Arc<AtomicUsize>);
+
+impl BlockCipher for Counting {
+    fn encrypt_blocks(&self, blocks: &mut [Block]) {
+        self.1.fetch_add(blocks.len(), Ordering::Relaxed);
+        self.0.encrypt_blocks(blocks);
+    }
+}
+
+#[test]
+fn a_code_takes_ten_blocks() {
+    let blocks = Arc::new(AtomicUsize::new(0));
+    let counting = Counting(AesCipher::from_bytes(&[4; 16]).unwrap(), Arc::clone(&blocks));
+    for format in Format::ALL {
+        let cipher = SlotCipher::with_cipher(format, 1, counting.clone()).unwrap();
+        blocks.store(0, Ordering::Relaxed);
+        let mut out = vec![0; 1_000 * format.code_len()];
+        cipher.encode_range(0, 1_000, &mut out, 3).unwrap();
+        assert_eq!(blocks.load(Ordering::Relaxed), 10_000);
+        let same = SlotCipher::new(format, 1, &Key::from_bytes(&[4; 16]).unwrap()).unwrap();
+        assert_eq!(same.encode(999).as_bytes(), &out[999 * format.code_len()..]);
+    }
 }
 
 #[test]
