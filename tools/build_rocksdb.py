@@ -97,7 +97,7 @@ class Recipe:
         digest = hashlib.sha256()
         version = prerequisites.output_of(self.compiler, "--version") or ""
         target = prerequisites.output_of(self.compiler, "-dumpmachine") or ""
-        parts = [self.crate.name, version.splitlines()[0], target, *self.flags, *self.sources, str(GROUPS)]
+        parts = [self.crate.name, version.partition("\n")[0], target, *self.flags, *self.sources, str(GROUPS)]
         digest.update("\0".join(parts).encode())
         for folder in (self.crate / "rocksdb/include", self.includes[2]):
             for header in sorted(folder.rglob("*.h")):
