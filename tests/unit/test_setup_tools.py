@@ -1,7 +1,7 @@
 """Goal: the set-up tells what it needs and rebuilds what changed, nothing else.
 
-Method: the tools' functions on made-up machines: a PATH of small scripts, a crate of a few files. No compiler runs here; the
-real build is what every other test stands on.
+Method: the tools' functions on made-up machines: a PATH of small scripts, a crate of a few files. No compiler runs here;
+the real build is what every other test stands on.
 """
 
 import re
@@ -194,9 +194,7 @@ def test_missing_system_package_is_named_to_other_users(machine: Path, monkeypat
     monkeypatch.setattr(system_packages, "SEARCH", str(machine))
     monkeypatch.setattr(system_packages.os, "geteuid", lambda: 1000)
     monkeypatch.setattr(sys, "argv", ["system_packages.py", "wrk", "redis"])
-    with pytest.raises(
-        console.Stop, match="wrk and redis missing: install with `sudo apt-get install .* wrk redis-server`"
-    ):
+    with pytest.raises(console.Stop, match=r"^wrk and redis missing: install with `sudo apt-get .* wrk redis-server`"):
         system_packages.main()
 
 
