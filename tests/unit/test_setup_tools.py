@@ -1,6 +1,6 @@
 """Goal: the set-up tells what it needs and rebuilds what changed, nothing else.
 
-Method: the tools' functions on made-up machines: a PATH of small scripts, a crate of a few files. No compiler runs here;
+Method: the tools' functions on made-up machines: a PATH of small scripts, a crate of a few files. No compiler runs;
 the real build is what every other test stands on.
 """
 
