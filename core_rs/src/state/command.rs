@@ -11,7 +11,7 @@ pub const LISTED_CODES_MAX: usize = 100_000;
 /// Names (tenant, series, order, product, host, event id) are this long at most.
 pub const NAME_BYTES_MAX: usize = 64;
 /// Free texts (product name, reason, recall instructions) are this long at most.
-pub const TEXT_BYTES_MAX: usize = 4_096;
+pub const TEXT_BYTES_MAX: usize = 8_192;
 /// A lot is GS1 AI (10): this many characters at most.
 pub const LOT_BYTES_MAX: usize = 20;
 
@@ -328,15 +328,19 @@ impl Command {
         }
     }
 
-    /// The reason it gives; empty for catalogue commands and orders, which carry none.
+    /// The reason it gives; commands on the catalogue and on whole new orders carry none.
     #[must_use]
-    pub fn reason(&self) -> &str {
+    pub fn reason(&self) -> Option<&str> {
         match self {
-            Self::Activate(change) | Self::Void(change) | Self::Freeze(change) => &change.reason,
-            Self::Recall(recall) => &recall.reason,
-            Self::Unfreeze(unfreeze) => &unfreeze.reason,
-            Self::Replace(replace) => &replace.reason,
-            _ => "",
+            Self::Activate(change) | Self::Void(change) | Self::Freeze(change) => Some(&change.reason),
+            Self::Recall(recall) => Some(&recall.reason),
+            Self::Unfreeze(unfreeze) => Some(&unfreeze.reason),
+            Self::Replace(replace) => Some(&replace.reason),
+            Self::SetDomain(_)
+            | Self::SetProduct(_)
+            | Self::OpenKeySpace(_)
+            | Self::Issue(_)
+            | Self::ImportAliases(_) => None,
         }
     }
 }

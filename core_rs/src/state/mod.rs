@@ -1,7 +1,7 @@
 //! The state of issued codes: what exists, how far its life has gone, what holds it, who looked first.
 //!
 //! Everything here is a pure function of its arguments: no I/O, no clock, no randomness. The engine stores what
-//! a plan says to store and swaps the snapshot it holds.
+//! [`plan()`] says to store and swaps in the [`Snapshot`] it returns.
 
 mod command;
 mod hold;
@@ -10,6 +10,7 @@ mod key_space;
 mod keys;
 mod lifecycle;
 mod order;
+mod plan;
 mod product;
 mod record;
 mod report;
@@ -32,6 +33,7 @@ pub use keys::{
 };
 pub use lifecycle::{Lifecycle, State, StateCounts};
 pub use order::{ORDER_HOLDS_MAX, Order, OrderMeta, Tally};
+pub use plan::{LeafMaterial, Plan, PlanContext, Resolve, Stop, plan};
 pub use product::{Fragments, Product, ProductTexts, gtin14};
 pub use record::{LastRequest, Observed, RECORD_BYTES_MAX, RECORD_VERSION, Record, RecordBytes, Visit};
 pub use report::{HOLDS_LISTED_MAX, Refusal, RefusalReason, Report, Status};

@@ -326,7 +326,9 @@ impl Snapshot {
                 .filter(|order| order.meta.product == Some(id))
                 .map(|order| order.with_fragments(Arc::clone(&fragments)))
                 .collect();
-            shown.into_iter().for_each(|order| self.set_order(order));
+            for order in shown {
+                self.set_order(order);
+            }
             self.products.set(id, Arc::new(product));
             self.product_fragments.set(id, fragments);
             return;
@@ -353,21 +355,26 @@ impl Snapshot {
     }
 
     /// Append an order; it takes the serials from its key space's watermark on.
-    pub(super) fn add_order(&mut self, order: Order) {
-        let meta = Arc::clone(&order.meta);
+    pub(super) fn add_order(&mut self, order: Order) -> Arc<Order> {
+        let order = Arc::new(order);
+        let meta = &order.meta;
         if let Some(key_space) = self.key_spaces.get(meta.key_space) {
             let next = key_space.with_order(meta.id, meta.extent.span());
             self.key_spaces.set(meta.key_space, Arc::new(next));
         }
-        self.orders.push(Arc::new(order));
+        self.orders.push(Arc::clone(&order));
         self.change_tenant(meta.tenant, |tenant| {
             tenant.orders.insert(&meta.name, meta.id);
             Arc::make_mut(&mut tenant.order_numbers).push(meta.id);
         });
+        order
     }
 
-    pub(super) fn set_order(&mut self, order: Order) {
-        self.orders.set(order.meta.id, Arc::new(order));
+    /// Put an order in the place of the one of the same number.
+    pub(super) fn set_order(&mut self, order: Order) -> Arc<Order> {
+        let order = Arc::new(order);
+        self.orders.set(order.meta.id, Arc::clone(&order));
+        order
     }
 
     pub(super) fn fragments_of(&self, product: Option<u32>) -> Arc<Fragments> {
