@@ -141,8 +141,8 @@ impl Labels {
 }
 
 const KEEP_ZH: &str = "请保留商品、包装和购买凭证。";
-const ASK_ZH: &str = "请联系品牌方客服或销售商,并提供本页显示的编码。";
-const AGAIN_ZH: &str = "请直接扫描商品上的二维码,或逐字核对后重新输入。";
+const ASK_ZH: &str = "请联系品牌方客服或销售商，并提供本页显示的编码。";
+const AGAIN_ZH: &str = "请直接扫描商品上的二维码，或逐字核对后重新输入。";
 const NOT_USE_ZH: &str = "请暂时不要使用这件商品。";
 const KEEP_EN: &str = "Keep the item, its packaging and the receipt.";
 const ASK_EN: &str = "Contact the brand’s customer service or the seller and quote the code shown here.";
@@ -156,45 +156,45 @@ const fn text(title: &'static str, lead: &'static str, advice: &'static [&'stati
 static ZH: [Text; 18] = [
     text(
         "正品 · 首次查询",
-        "这件商品是正品,这是它的首次查询。",
+        "这件商品是正品，这是它的首次查询。",
         &["请核对本页的商品名称和批号是否与实物一致。"],
     ),
     text("正品", "这件商品是正品。", &["请核对本页的商品名称和批号是否与实物一致。"]),
-    text("编码有效", "这个编码有效,本次查询未计入次数。", &["稍后再次扫描,即可查看完整的查询记录。"]),
+    text("编码有效", "这个编码有效，本次查询未计入次数。", &["稍后再次扫描，即可查看完整的查询记录。"]),
     text(
         "编码有效 · 已有查询",
-        "这个编码有效,此前已有查询记录,本次查询未计入次数。",
-        &["稍后再次扫描,即可查看完整的查询记录。"],
+        "这个编码有效，此前已有查询记录，本次查询未计入次数。",
+        &["稍后再次扫描，即可查看完整的查询记录。"],
     ),
     text(
         "正品 · 已有查询",
-        "这件商品是正品,此前已被查询过。",
+        "这件商品是正品，此前已被查询过。",
         &[
-            "如果之前是您或身边的人查询的,请放心使用。",
-            "如果您刚刚打开包装,而首次查询并非您本人所为,请联系品牌方客服或销售商。",
+            "如果之前是您或身边的人查询的，请放心使用。",
+            "如果您刚刚打开包装，而首次查询并非您本人所为，请联系品牌方客服或销售商。",
         ],
     ),
     text("暂时无法确认", "这次查询暂时无法确认。", &[KEEP_ZH, ASK_ZH]),
     text(
         "尚未激活",
-        "这个编码尚未激活,商品可能还没有正式上市。",
-        &["如果您已经购买了这件商品,请联系品牌方客服或销售商。"],
+        "这个编码尚未激活，商品可能还没有正式上市。",
+        &["如果您已经购买了这件商品，请联系品牌方客服或销售商。"],
     ),
     text("已暂停使用", "品牌方已暂停这件商品的使用。", &[NOT_USE_ZH, ASK_ZH]),
     text("编码已停用", "这个编码已经停用。", &[KEEP_ZH, ASK_ZH]),
-    text("编码已更换", "这个编码已经停用,商品已更换新的编码。", &["请扫描商品上的新编码。"]),
+    text("编码已更换", "这个编码已经停用，商品已更换新的编码。", &["请扫描商品上的新编码。"]),
     text("已过有效期", "这件商品已超过有效期限。", &["请不要使用这件商品。", ASK_ZH]),
-    text("已召回", "品牌方已召回这件商品,请停止使用。", &["请停止使用这件商品,并妥善保管。", ASK_ZH]),
+    text("已召回", "品牌方已召回这件商品，请停止使用。", &["请停止使用这件商品，并妥善保管。", ASK_ZH]),
     text(
         "无法确认",
-        "没有找到这个编码,无法确认这件商品。",
-        &[AGAIN_ZH, "如果结果不变,请保留商品和购买凭证,并联系品牌方客服或销售商。"],
+        "没有找到这个编码，无法确认这件商品。",
+        &[AGAIN_ZH, "如果结果不变，请保留商品和购买凭证，并联系品牌方客服或销售商。"],
     ),
-    text("请再核对一次", "编码中有字符读错或输错,请再核对一次。", &[AGAIN_ZH]),
-    text("信息不一致", "链接中的商品条码(GTIN)与这个编码不一致。", &[AGAIN_ZH]),
+    text("请再核对一次", "编码中有字符读错或输错，请再核对一次。", &[AGAIN_ZH]),
+    text("信息不一致", "链接中的商品条码（GTIN）与这个编码不一致。", &[AGAIN_ZH]),
     text("信息不一致", "链接中的批号与这个编码不一致。", &[AGAIN_ZH]),
-    text("未识别到编码", "这不是一个完整的商品编码,请再核对一次。", &[AGAIN_ZH]),
-    text("未识别到编码", "这个链接只标明了商品种类,没有单件商品的编码。", &["请扫描商品上的专属二维码。"]),
+    text("未识别到编码", "这不是一个完整的商品编码，请再核对一次。", &[AGAIN_ZH]),
+    text("未识别到编码", "这个链接只标明了商品种类，没有单件商品的编码。", &["请扫描商品上的专属二维码。"]),
 ];
 
 static EN: [Text; 18] = [
@@ -229,7 +229,7 @@ static EN: [Text; 18] = [
     text("Cannot be confirmed", "This check cannot be confirmed at the moment.", &[KEEP_EN, ASK_EN]),
     text(
         "Not activated yet",
-        "This code is not activated yet; the item may not be on sale so far.",
+        "This code is not activated; the item may not be on sale yet.",
         &["If you have already bought the item, contact the brand or the seller."],
     ),
     text("On hold", "The brand has put this item on hold.", &[NOT_USE_EN, ASK_EN]),
