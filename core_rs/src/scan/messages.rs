@@ -101,6 +101,8 @@ impl Finding {
             Verdict::Void => Self::Void,
             Verdict::Expired => Self::Expired,
             Verdict::Recalled => Self::Recalled,
+            // The store failed before it was known what the text names.
+            Verdict::Unknown if why == Some(Reason::NotRecorded) => Self::Suspect,
             Verdict::Unknown => Self::Unknown,
             Verdict::Mistyped if why == Some(Reason::GtinMismatch) => Self::GtinMismatch,
             Verdict::Mistyped if why == Some(Reason::LotMismatch) => Self::LotMismatch,
@@ -210,12 +212,12 @@ static EN: [Text; 18] = [
     ),
     text(
         "Valid code",
-        "This code is valid. This check was not counted.",
+        "Valid code. This check was not counted.",
         &["Scan again a little later to see all that is known."],
     ),
     text(
         "Valid code · Checked before",
-        "This code is valid and was checked before. This check was not counted.",
+        "Valid code, checked before. This check was not counted.",
         &["Scan again a little later to see all that is known."],
     ),
     text(
@@ -333,7 +335,7 @@ mod tests {
             let (zh, en) = (finding.text(Lang::Zh), finding.text(Lang::En));
             assert!(!zh.lead.contains("首次") && !zh.title.contains("首次"));
             assert!(!en.lead.contains("first") && !en.title.contains("First"));
-            assert!(zh.title.contains("编码有效") && en.lead.contains("code is valid"));
+            assert!(zh.title.contains("编码有效") && en.lead.starts_with("Valid code"));
         }
     }
 }
