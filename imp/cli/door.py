@@ -20,7 +20,6 @@ from imp.cli.output import note
 from imp.control import dispatch
 from imp.directory import Directory
 from imp.errors import Busy, ImpError, InvalidInput, NotFound, Refused, error_of, invalid
-from imp.governance.schemas import StatusRequest
 from imp.registry.schemas import ListTenants, Tenants
 from imp.settings import Settings
 from imp.wire import PAGE_SIZE_MAX
@@ -124,17 +123,12 @@ def opened(settings: Settings) -> Iterator[Door]:
     if owner is not None:
         yield Remote(owner)
         return
-    try:
-        with asyncio.Runner() as runner:
-            directory = runner.run(Directory.open(path, settings))
-            try:
-                yield Local(directory, runner)
-            finally:
-                runner.run(directory.close())
-    except NotFound as error:
-        if (path / "imp.json").exists():
-            raise
-        raise Hinted(error, f"make it with: imp init --dir {path}") from error
+    with asyncio.Runner() as runner:
+        directory = runner.run(Directory.open(path, settings))
+        try:
+            yield Local(directory, runner)
+        finally:
+            runner.run(directory.close())
 
 
 def ask[T](door: Door, verb: str, tenant: str, request: msgspec.Struct, response: type[T]) -> T:
@@ -153,8 +147,3 @@ def tenant_of(door: Door, wanted: str | None) -> str:
         raise Hinted(NotFound("the directory has no tenant yet"), "add one with: imp tenant add ID --name NAME")
     known = ", ".join(tenant.tenant for tenant in tenants)
     raise Hinted(invalid("tenant", "the directory has several"), f"choose one with --tenant: {known}")
-
-
-def is_ready(door: Door) -> bool:
-    """Whether the verbs answer."""
-    return bool(door.raw("status", "", StatusRequest()))

@@ -1,6 +1,7 @@
 """What a failure says: `error: what happened`, `hint: what to do`, an exit code, and with --json one document."""
 
 import json
+import re
 import sys
 import traceback
 
@@ -10,6 +11,7 @@ INTERRUPTED = 130
 USAGE = 2
 STORAGE = 6
 
+_HINT_INSIDE = re.compile(r"[;.] hint: ")
 _HINTS = {
     "locked": "stop the other process, or let this command reach its server: run.json must be readable for this user",
     "busy": "repeat the command in a moment",
@@ -37,6 +39,8 @@ def report(error: BaseException, *, as_json: bool) -> int:
     if isinstance(error, click.exceptions.Exit):
         return error.exit_code
     slug, message, hint, code = _told(error)
+    message, *inner = _HINT_INSIDE.split(message, maxsplit=1)
+    hint = inner[0] if inner else hint
     click.echo(f"error: {message}", err=True)
     if hint:
         click.echo(f"hint: {hint}", err=True)
