@@ -32,6 +32,8 @@ CODE_TEXT_BYTES_MAX = 64
 Id = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9._-]{1,64}\Z", description="1–64 of A–Z a–z 0–9 . _ -")]
 Host = Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9.-]{1,64}\Z", description="host name in lower case, without port")]
 EventId = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{32}\Z", description="32 hexadecimal digits, lower case")]
+Nonce = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{32}\Z", description="128 random bits, 32 hexadecimal digits")]
+Lot = Annotated[str, msgspec.Meta(pattern=r"\A[!\"%-?A-Z_a-z]{1,20}\Z", description="GS1 AI (10): 1–20 of character set 82")]
 Text = Annotated[str, msgspec.Meta(max_length=200)]
 LongText = Annotated[str, msgspec.Meta(max_length=2_000)]
 CodeText = Annotated[str, msgspec.Meta(min_length=1, max_length=CODE_TEXT_BYTES_MAX)]
@@ -89,17 +91,17 @@ class SetProduct(_Command, frozen=True, kw_only=True, tag="set_product"):
 
 
 class OpenKeySpace(_Command, frozen=True, kw_only=True, tag="open_key_space"):
-    """One epoch of a series. Without faces it is keyless and holds imported foreign codes."""
+    """One epoch of a series. Without faces it is keyless, holds imported foreign codes and has no format, key size or nonce."""
 
     series: Id
     epoch: Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
     domain: Host
-    format: Format
     level: Level
     pairing: Pairing
-    key_bits: Literal[128, 256] = 128
-    nonce: EventId
     faces: Annotated[list[FaceSlot], msgspec.Meta(max_length=2)]
+    format: Format | None = None
+    key_bits: Literal[128, 256] | None = None
+    nonce: Nonce | None = None
 
 
 class Issue(_Command, frozen=True, kw_only=True, tag="issue"):
@@ -107,7 +109,7 @@ class Issue(_Command, frozen=True, kw_only=True, tag="issue"):
     series: Id
     quantity: Quantity
     product: Id | None = None
-    lot: Id | None = None
+    lot: Lot | None = None
     expires_at_us: Micros | None = None
     word_list: Literal[0, 1] = 0
 
@@ -117,7 +119,7 @@ class ImportAliases(_Command, frozen=True, kw_only=True, tag="import_aliases"):
     series: Id
     texts: CodeTexts
     product: Id | None = None
-    lot: Id | None = None
+    lot: Lot | None = None
     fold_case: bool = False
 
 

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from imp.commands import CodeTexts, Id, Micros, Quantity
+from imp.commands import CodeTexts, Id, Lot, Micros, Quantity
 from imp.wire import CommandRequest, PageRequest, Request, Response
 from imp.results import Order, Report
 
@@ -14,7 +14,7 @@ class IssueOrder(CommandRequest, frozen=True, kw_only=True):
     series: Id
     quantity: Quantity
     product: Id | None = None
-    lot: Id | None = None
+    lot: Lot | None = None
     expires_at_us: Micros | None = None
     word_list: Literal[0, 1] = 1
 
@@ -26,7 +26,7 @@ class ImportAliases(CommandRequest, frozen=True, kw_only=True):
     series: Id
     texts: CodeTexts
     product: Id | None = None
-    lot: Id | None = None
+    lot: Lot | None = None
     fold_case: bool = False
 
 
