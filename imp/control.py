@@ -5,7 +5,10 @@ gives the same results and errors because all of them end here.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import functools
+import re
+from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import msgspec
@@ -13,13 +16,63 @@ import msgspec
 import imp.governance.schemas as governance
 import imp.issuing.schemas as issuing
 import imp.registry.schemas as registry
-from imp.errors import invalid, invalid_request
-from imp.results import ExportPlan, Order, Report
+from imp.codes import guess_odds
+from imp.commands import encode
+from imp.engine import ScanContext
+from imp.errors import Conflict, invalid, invalid_request
+from imp.governance.backup import back_up
+from imp.governance.health import read_status
+from imp.results import Catalogue, ExportPlan, Order, Report
+from imp.wire import cut
 
 if TYPE_CHECKING:
-    from imp.directory import Directory
+    from imp.directory import Directory, Managed
 
 __all__ = ["VERBS", "Control", "Verb", "dispatch"]
+
+_TENANT = re.compile(r"\A[A-Za-z0-9._-]{1,64}\Z")
+
+
+class Verb(NamedTuple):
+    """One row of the verb table. scope: the API key scope it needs over /v1, None for verbs only the machine's operator has."""
+
+    name: str
+    request: type[msgspec.Struct]
+    response: Any
+    scope: str | None
+    needs_tenant: bool
+
+
+type _Method[Q: msgspec.Struct, R] = Callable[["Control", str, Q], Coroutine[Any, Any, R]]
+
+
+def _verb[Q: msgspec.Struct, R](
+    scope: str | None, *, needs_tenant: bool = True
+) -> Callable[[_Method[Q, R]], _Method[Q, R]]:
+    """Make a method a verb: it gets a table row, and requests built by hand are checked like decoded ones."""
+
+    def register(method: _Method[Q, R]) -> _Method[Q, R]:
+        notes = method.__annotations__
+        row = Verb(method.__name__, notes["request"], notes["return"], scope, needs_tenant)
+
+        @functools.wraps(method)
+        async def checked(self: "Control", tenant: str, request: Q) -> R:
+            if needs_tenant and _TENANT.match(tenant) is None:
+                raise invalid("tenant", "this verb needs a tenant: 1–64 of A–Z a–z 0–9 . _ -")
+            try:
+                request = msgspec.convert(msgspec.to_builtins(request), row.request)
+            except msgspec.ValidationError as error:
+                raise invalid_request(error) from None
+            return await method(self, tenant, request)
+
+        VERBS[row.name] = row
+        return checked
+
+    return register
+
+
+VERBS: dict[str, Verb] = {}
+"""The verb table, in the order of Control's methods."""
 
 
 class Control:
@@ -33,161 +86,182 @@ class Control:
         """The same verbs in another actor's name."""
         return type(self)(self._directory, actor)
 
+    @property
+    def _managed(self) -> "Managed":
+        if self._directory.managed is None:
+            raise Conflict("a standalone directory keeps no tenants and no API keys; hint: imp init makes a managed one")
+        return self._directory.managed
+
+    async def _order(self, tenant: str, request: issuing.OrderRequest) -> issuing.Issued:
+        report = await self._directory.commands.order(tenant, request, self.actor)
+        engine = self._directory.engine
+        order = msgspec.json.decode(engine.order(tenant, request.order), type=Order)
+        if order.format is None:
+            return issuing.Issued(order=order, report=report, warnings=report.warnings)
+        catalogue = msgspec.json.decode(engine.catalogue(tenant), type=Catalogue)
+        issued = next(space.issued for space in catalogue.key_spaces if space.key_space == order.key_space)
+        odds_one_in, _ = guess_odds(order.format, issued)
+        return issuing.Issued(order=order, report=report, odds_one_in=odds_one_in, warnings=report.warnings)
+
     # registry -----------------------------------------------------------------------------------------------------
 
+    @_verb(None, needs_tenant=False)
     async def add_tenant(self, tenant: str, request: registry.AddTenant) -> registry.Tenant:
         """Add a tenant (the one in the request; `tenant` is ""). The same again answers the same; another name is a Conflict."""
-        raise NotImplementedError
+        from imp.registry.service import add_tenant  # noqa: PLC0415 - needs SQLAlchemy, standalone directories do not
 
+        return await add_tenant(self._managed.database, request, self._directory.clock())
+
+    @_verb(None, needs_tenant=False)
     async def list_tenants(self, tenant: str, request: registry.ListTenants) -> registry.Tenants:
         """Tenants by id; `tenant` is ""."""
-        raise NotImplementedError
+        return await self._directory.commands.list_tenants(request)
 
+    @_verb("write")
     async def add_domain(self, tenant: str, request: registry.AddDomain) -> registry.Domain:
         """Give the tenant a scan domain. Conflict when another tenant owns the host."""
-        raise NotImplementedError
+        return await self._directory.commands.add_domain(tenant, request, self.actor)
 
+    @_verb("write")
     async def put_product(self, tenant: str, request: registry.PutProduct) -> registry.Product:
         """Add or replace a product; answers to scans show it from now on."""
-        raise NotImplementedError
+        return await self._directory.commands.put_product(tenant, request, self.actor)
 
+    @_verb("read")
     async def get_product(self, tenant: str, request: registry.GetProduct) -> registry.Product:
         """One product."""
-        raise NotImplementedError
+        return await self._directory.commands.get_product(tenant, request)
 
+    @_verb("read")
     async def list_products(self, tenant: str, request: registry.ListProducts) -> registry.Products:
         """Products by id."""
-        raise NotImplementedError
+        return await self._directory.commands.list_products(tenant, request)
 
+    @_verb("write")
     async def open_series(self, tenant: str, request: registry.OpenSeries) -> registry.KeySpace:
         """Open a series: slots and nonce are drawn at random. The same again answers the same; other content is a Conflict."""
-        raise NotImplementedError
+        return await self._directory.commands.open_series(tenant, request, self.actor)
 
+    @_verb("write")
     async def renew_series(self, tenant: str, request: registry.RenewSeries) -> registry.KeySpace:
         """Open the series' next epoch with fresh slots and nonce."""
-        raise NotImplementedError
+        return await self._directory.commands.renew_series(tenant, request, self.actor)
 
+    @_verb("read")
     async def list_series(self, tenant: str, request: registry.ListSeries) -> registry.SeriesPage:
         """Series by id, each with its latest epoch."""
-        raise NotImplementedError
+        catalogue = msgspec.json.decode(self._directory.engine.catalogue(tenant), type=Catalogue)
+        newest = {space.series: space for space in sorted(catalogue.key_spaces, key=lambda space: space.epoch)}
+        names = sorted(name for name in newest if request.after is None or name > request.after)
+        page, following = cut(names, request.limit, str)
+        return registry.SeriesPage(series=[registry.series_of(newest[name]) for name in page], next=following)
 
     # issuing ------------------------------------------------------------------------------------------------------
 
+    @_verb("issue")
     async def issue_order(self, tenant: str, request: issuing.IssueOrder) -> issuing.Issued:
         """Issue codes; the codes may leave once this has answered."""
-        raise NotImplementedError
+        return await self._order(tenant, request)
 
+    @_verb("issue")
     async def import_aliases(self, tenant: str, request: issuing.ImportAliases) -> issuing.Issued:
         """Take foreign codes in as an order of a keyless series."""
-        raise NotImplementedError
+        return await self._order(tenant, request)
 
+    @_verb("read")
     async def get_order(self, tenant: str, request: issuing.GetOrder) -> Order:
         """One order with exact counts by state."""
-        raise NotImplementedError
+        return msgspec.json.decode(self._directory.engine.order(tenant, request.order), type=Order)
 
+    @_verb("read")
     async def list_orders(self, tenant: str, request: issuing.ListOrders) -> issuing.Orders:
         """Orders, oldest first."""
-        raise NotImplementedError
+        names, following = await self._directory.commands.order_page(tenant, request)
+        engine = self._directory.engine
+        found = [msgspec.json.decode(engine.order(tenant, name), type=Order) for name in names]
+        return issuing.Orders(orders=found, next=following)
 
+    @_verb("export")
     async def export_plan(self, tenant: str, request: issuing.PlanExport) -> ExportPlan:
         """What an export job needs besides keys. Conflict when items are frozen or recalled, unless include_frozen."""
-        raise NotImplementedError
+        plan = asyncio.to_thread(self._directory.engine.export_plan, tenant, request.order, request.include_frozen)
+        return msgspec.json.decode(await plan, type=ExportPlan)
 
     async def export_keys(self, tenant: str, order: str) -> list[tuple[str, int, bytes]]:
         """(face, slot, key) per face of an order, to be handed to a job process by pipe. Not a verb: keys pass no door."""
-        raise NotImplementedError
+        return self._directory.engine.export_keys(tenant, order)
 
     # governance ---------------------------------------------------------------------------------------------------
 
+    @_verb("command")
     async def apply_command(self, tenant: str, request: governance.ApplyCommand) -> Report:
         """Apply a state command durably. Raises Refused with the engine's reason when it is refused."""
-        raise NotImplementedError
+        return await self._directory.commands.apply(tenant, request, self.actor)
 
+    @_verb("command")
     async def preview_command(self, tenant: str, request: governance.PreviewCommand) -> Report:
         """The report applying would give now; a refusal is a report here, not an error. Nothing is stored."""
-        raise NotImplementedError
+        engine, now_us = self._directory.engine, self._directory.clock()
+        report = asyncio.to_thread(engine.preview, tenant, now_us, encode(request.command))
+        return msgspec.json.decode(await report, type=Report)
 
+    @_verb("scan")
     async def scan(self, tenant: str, request: governance.Scan) -> msgspec.Raw:
         """Scan one code; the bytes are the ones every door gives."""
-        raise NotImplementedError
+        context = ScanContext(
+            role=request.role,
+            channel=request.channel,
+            device=None if request.device is None else request.device.encode(),
+            language=request.language,
+            idempotency_key=None if request.idempotency_key is None else request.idempotency_key.encode(),
+            count=request.count,
+        )
+        return msgspec.Raw(self._directory.engine.scan(tenant, request.code.encode(), context))
 
+    @_verb("read")
     async def lookup(self, tenant: str, request: governance.LookUp) -> msgspec.Raw:
         """All that is known of a code, without counting; decodes as imp.results.Lookup."""
-        raise NotImplementedError
+        return msgspec.Raw(self._directory.engine.lookup(tenant, request.code.encode()))
 
+    @_verb("keys")
     async def create_key(self, tenant: str, request: governance.CreateKey) -> governance.CreatedKey:
         """Make an API key; its secret is in this answer only."""
-        raise NotImplementedError
+        return await self._managed.keys.create(tenant, request)
 
+    @_verb("keys")
     async def list_keys(self, tenant: str, request: governance.ListKeys) -> governance.Keys:
         """API keys without their secrets."""
-        raise NotImplementedError
+        return await self._managed.keys.list(tenant, request)
 
+    @_verb("keys")
     async def revoke_key(self, tenant: str, request: governance.RevokeKey) -> governance.ApiKey:
         """Revoke an API key at once; again is harmless."""
-        raise NotImplementedError
+        return await self._managed.keys.revoke(tenant, request.id)
 
     async def authenticate(self, secret: str) -> governance.Principal:
         """Who an API key stands for; raises Unauthenticated. Not a verb."""
-        raise NotImplementedError
+        return await self._managed.keys.authenticate(secret)
 
+    @_verb(None, needs_tenant=False)
     async def backup(self, tenant: str, request: governance.Backup) -> governance.BackedUp:
         """Copy engine, then database, to a new directory; `tenant` is ""."""
-        raise NotImplementedError
+        return await back_up(self._directory, Path(request.to))
 
+    @_verb(None, needs_tenant=False)
     async def accept_restore(self, tenant: str, request: governance.AcceptRestore) -> governance.Status:
         """Accept the window a restore printed, so that claims are allowed again; `tenant` is ""."""
-        raise NotImplementedError
+        marker = self._directory.marker
+        if marker.restored is None:
+            raise Conflict("nothing was restored here")
+        if marker.restored.accepted_at_us is None:
+            accepted = msgspec.structs.replace(marker.restored, accepted_at_us=self._directory.clock())
+            self._directory.mark(msgspec.structs.replace(marker, restored=accepted))
+        return await read_status(self._directory, None)
 
+    @_verb(None, needs_tenant=False)
     async def status(self, tenant: str, request: governance.StatusRequest) -> governance.Status:
         """Readiness, what waits and what an operator should act on; `tenant` is "" for all tenants."""
-        raise NotImplementedError
-
-
-class Verb(NamedTuple):
-    """One row of the verb table. scope: the API key scope it needs over /v1, None for verbs only the machine's operator has."""
-
-    name: str
-    request: type[msgspec.Struct]
-    response: Any
-    scope: str | None
-    needs_tenant: bool
-
-
-def _verb(call: Callable[..., Awaitable[object]], scope: str | None, *, needs_tenant: bool = True) -> Verb:
-    notes = call.__annotations__
-    return Verb(call.__name__, notes["request"], notes["return"], scope, needs_tenant)
-
-
-VERBS: dict[str, Verb] = {
-    verb.name: verb
-    for verb in (
-        _verb(Control.add_tenant, None, needs_tenant=False),
-        _verb(Control.list_tenants, None, needs_tenant=False),
-        _verb(Control.add_domain, "write"),
-        _verb(Control.put_product, "write"),
-        _verb(Control.get_product, "read"),
-        _verb(Control.list_products, "read"),
-        _verb(Control.open_series, "write"),
-        _verb(Control.renew_series, "write"),
-        _verb(Control.list_series, "read"),
-        _verb(Control.issue_order, "issue"),
-        _verb(Control.import_aliases, "issue"),
-        _verb(Control.get_order, "read"),
-        _verb(Control.list_orders, "read"),
-        _verb(Control.export_plan, "export"),
-        _verb(Control.apply_command, "command"),
-        _verb(Control.preview_command, "command"),
-        _verb(Control.scan, "scan"),
-        _verb(Control.lookup, "read"),
-        _verb(Control.create_key, "keys"),
-        _verb(Control.list_keys, "keys"),
-        _verb(Control.revoke_key, "keys"),
-        _verb(Control.backup, None, needs_tenant=False),
-        _verb(Control.accept_restore, None, needs_tenant=False),
-        _verb(Control.status, None, needs_tenant=False),
-    )
-}
+        return await read_status(self._directory, tenant or None)
 
 
 async def dispatch(control: Control, verb: str, tenant: str, request: bytes) -> bytes:
@@ -195,8 +269,6 @@ async def dispatch(control: Control, verb: str, tenant: str, request: bytes) -> 
     row = VERBS.get(verb)
     if row is None:
         raise invalid("verb", f"no such verb; known are {', '.join(VERBS)}")
-    if row.needs_tenant and not tenant:
-        raise invalid("tenant", "this verb needs a tenant")
     try:
         decoded = msgspec.json.decode(request or b"{}", type=row.request)
     except msgspec.DecodeError as error:

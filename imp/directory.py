@@ -1,54 +1,191 @@
-"""A data directory: what is in it, and opening it as one owner of engine and database.
+"""A data directory: what is in it, and opening it as the one owner of engine and database.
 
-    imp.json      marker: kind (managed | standalone), format version, where the database is
-    secret        master secret (0600), unless it comes from the environment or a key management service
+    imp.json      marker: managed or standalone, format version, where the database is, what a restore left to do
+    secret        master secret (0600), unless the settings take it from elsewhere
     engine/       the engine's store
-    sql.sqlite3   governance database of a managed directory, unless a database address is set
+    sql.sqlite3   governance database of a managed directory, unless the settings name another
     run.json      left by a live server
 """
 
+import asyncio
+import threading
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
 
 from imp.clock import Clock, system_clock
 from imp.control import Control
+from imp.engine import NativeEngine, open_native
+from imp.errors import Conflict, invalid
+from imp.governance.standalone import StandaloneCommands
+from imp.marker import Draft, Marker, read_marker, write_marker
+from imp.secret import is_elsewhere, make_secret_file, read_secret
 from imp.settings import Settings
+
+if TYPE_CHECKING:
+    from imp.database import Database
+    from imp.governance.keys import ApiKeys
+    from imp.governance.managed import ManagedCommands
+    from imp.governance.relay import Relay
+
+__all__ = ["Directory"]
+
+_SQLITE = "sql.sqlite3"
 
 
 class Directory:
-    """An open data directory. Managed: engine, SQL and relay; standalone: the engine alone.
+    """An open data directory.
 
-    path, kind ("managed" | "standalone"), settings, engine (imp._core.Engine), control (Control).
+    path; settings; clock; marker; engine; commands (the writing verbs of its kind); managed: database, relay and API keys, None
+    in a standalone directory; reapplied: outbox rows applied while opening, by tenant.
     """
 
-    @staticmethod
-    def init(path: Path, settings: Settings | None = None, *, standalone: bool = False) -> None:
-        """Make a data directory (mode 0700) with its marker, secret (unless one is set elsewhere), engine store and SQL schema.
+    def __init__(self, path: Path, settings: Settings, marker: Marker, engine: NativeEngine, clock: Clock) -> None:
+        self.path = path
+        self.settings = settings
+        self.marker = marker
+        self.engine = engine
+        self.clock = clock
+        self.managed: Managed | None = None
+        self.commands: ManagedCommands | StandaloneCommands = StandaloneCommands(engine, marker.orders_need_epoch, clock)
+        self.reapplied: dict[str, int] = {}
 
-        Raises Conflict when the directory is already one; nothing partial is left behind by a failure.
-        """
-        raise NotImplementedError
-
-    @classmethod
-    async def open(cls, path: Path, settings: Settings | None = None, *, clock: Clock = system_clock) -> Self:
-        """Open engine and SQL, migrate SQL, and reapply every outbox row the engine has not seen.
-
-        Raises NotFound when the directory was never initialised, StoreLocked when it has a live owner, WrongSecret, OutOfStep
-        when the engine is ahead of SQL (the message names the way out).
-        """
-        raise NotImplementedError
-
-    async def close(self) -> None:
-        """Let the relay finish what it applies, then close engine and SQL."""
-        raise NotImplementedError
+    @property
+    def kind(self) -> str:
+        """"managed" or "standalone"."""
+        return self.marker.kind
 
     @property
     def control(self) -> Control:
         """The verbs on this directory."""
-        raise NotImplementedError
+        return Control(self)
+
+    @staticmethod
+    def init(path: Path, settings: Settings | None = None, *, standalone: bool = False) -> None:
+        """Make a data directory (mode 0700) with its marker, secret (unless the settings have one), engine store and SQL schema.
+
+        Raises Conflict when something is there already. The directory appears whole or not at all.
+        """
+        settings = settings or Settings()
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise Conflict(f"{path} exists and is not empty; hint: name a new directory")
+        database = None if standalone else "external" if settings.database_url else "internal"
+        marker = Marker(kind="standalone" if standalone else "managed", database=database, created_at_us=system_clock())
+        with Draft(path) as draft:
+            if not is_elsewhere(settings):
+                make_secret_file(draft / "secret")
+            open_native(draft / "engine", read_secret(draft, settings), settings, create=True).close()
+            write_marker(draft, marker)
+            if not standalone:
+                run_apart(_prepare_database(draft, settings, marker))
+
+    @classmethod
+    async def open(cls, path: Path, settings: Settings | None = None, *, clock: Clock = system_clock) -> Self:
+        """Open engine and SQL, migrate SQL, and apply every outbox row the engine has not seen.
+
+        Raises NotFound when it is no data directory, StoreLocked when it has a live owner, WrongSecret, OutOfStep when engine and
+        SQL do not belong together (the message names the way out).
+        """
+        settings = settings or Settings()
+        marker = read_marker(path)
+        secret = read_secret(path, settings)
+        if marker.database is not None:
+            database_url(path, settings, marker)  # a wrong setting is told before the store is touched
+        engine = await asyncio.to_thread(open_native, path / "engine", secret, settings)
+        directory = cls(path, settings, marker, engine, clock)
+        try:
+            if marker.kind == "managed":
+                await directory._manage()
+        except BaseException:
+            await directory.close()
+            raise
+        return directory
+
+    @classmethod
+    async def in_memory(cls, settings: Settings, *, clock: Clock = system_clock) -> Self:
+        """A standalone directory that is nowhere: an engine that forgets everything at close."""
+        marker = Marker(kind="standalone", database=None, created_at_us=clock())
+        engine = open_native(Path(), read_secret(Path(), settings), settings, create=True, store="memory")
+        return cls(Path(), settings, marker, engine, clock)
+
+    async def close(self) -> None:
+        """Let the relay finish what it applies, then close engine and SQL."""
+        if self.managed is not None:
+            await self.managed.relay.stop()
+            await self.managed.database.close()
+        await asyncio.to_thread(self.engine.close)
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    def mark(self, marker: Marker) -> None:
+        """Replace the marker."""
+        write_marker(self.path, marker)
+        self.marker = marker
+
+    async def _manage(self) -> None:
+        # A standalone directory opens without importing SQLAlchemy.
+        from imp.database import Database  # noqa: PLC0415
+        from imp.governance.keys import ApiKeys  # noqa: PLC0415
+        from imp.governance.managed import ManagedCommands  # noqa: PLC0415
+        from imp.governance.relay import Relay  # noqa: PLC0415
+        from imp.migrations import migrate  # noqa: PLC0415
+
+        database = Database(database_url(self.path, self.settings, self.marker))
+        relay = Relay(database, self.engine, self.clock)
+        self.managed = Managed(database, relay, ApiKeys(database, self.clock))
+        self.commands = ManagedCommands(database, self.engine, relay, self.clock)
+        await migrate(database)
+        self.reapplied = await relay.start()
+
+
+class Managed:
+    """What a managed directory has besides its engine."""
+
+    def __init__(self, database: "Database", relay: "Relay", keys: "ApiKeys") -> None:
+        self.database = database
+        self.relay = relay
+        self.keys = keys
+
+
+def database_url(path: Path, settings: Settings, marker: Marker) -> str:
+    """Address of a managed directory's database. Raises InvalidInput when settings and marker disagree about where it is."""
+    if marker.database == "internal":
+        if settings.database_url is not None:
+            raise invalid("database_url", f"{path} has its own SQLite database; unset IMP_DATABASE_URL")
+        return f"sqlite:///{(path / _SQLITE).absolute()}"
+    if settings.database_url is None:
+        raise invalid("database_url", f"the database of {path} is elsewhere; set IMP_DATABASE_URL as it was at `imp init`")
+    return settings.database_url
+
+
+def run_apart(work: Any) -> None:
+    """Run a coroutine to its end whether or not the caller is inside an event loop."""
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            asyncio.run(work)
+        except BaseException as error:  # noqa: BLE001 - handed to the caller
+            failures.append(error)
+
+    thread = threading.Thread(target=run, name="imp-init")
+    thread.start()
+    thread.join()
+    if failures:
+        raise failures[0]
+
+
+async def _prepare_database(path: Path, settings: Settings, marker: Marker) -> None:
+    from imp.database import Database  # noqa: PLC0415 - a standalone directory does without
+    from imp.migrations import migrate  # noqa: PLC0415
+
+    database = Database(database_url(path, settings, marker))
+    try:
+        await migrate(database)
+    finally:
+        await database.close()

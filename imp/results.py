@@ -5,8 +5,9 @@ from typing import Literal
 import msgspec
 
 from imp.commands import Face, Format, Level, Pairing
+from imp.errors import Refused
 
-__all__ = ["Answer", "ExportPlan", "FaceCounters", "Holds", "Lookup", "Order", "Report", "StateCounts"]
+__all__ = ["Answer", "Catalogue", "ExportPlan", "FaceCounters", "Hold", "Lookup", "Order", "Report", "StateCounts", "report_of"]
 
 
 class _Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -43,6 +44,7 @@ class Report(_Result, frozen=True, kw_only=True):
     first_serial: int | None = None
     quantity: int | None = None
     skipped_serials: int | None = None
+    warnings: list[str] = []
 
 
 class AnswerProduct(_Result, frozen=True, kw_only=True):
@@ -66,50 +68,65 @@ class Answer(_Result, frozen=True, kw_only=True, omit_defaults=False):
     message: str = ""
 
 
-class FaceCounters(_Result, frozen=True, kw_only=True):
+class Hold(_Result, frozen=True, kw_only=True):
+    """A freeze or recall, named by the event id that made it. items: how many of the order it covers."""
+
+    hold: str
+    kind: Literal["freeze", "recall"]
+    at_us: int = 0
+    reason: str = ""
+    items: int = 0
+
+
+class FaceCounters(_Result, frozen=True, kw_only=True, omit_defaults=False):
+    """One face of an item and how often it was scanned."""
+
     face: Face
+    code: str | None = None
     scans: int = 0
     sessions: int = 0
     first_at_us: int | None = None
     last_at_us: int | None = None
 
 
-class Lookup(_Result, frozen=True, kw_only=True):
-    """All that is known of one code; asking does not count as a scan."""
+class Lookup(_Result, frozen=True, kw_only=True, omit_defaults=False):
+    """All that is known of one code; asking does not count as a scan. reason: why the state is unknown."""
 
     state: str
+    reason: str | None = None
     code: str | None = None
     lifecycle: str | None = None
-    holds: list[str] = []
+    holds: list[Hold] = []
     order: str | None = None
     product: str | None = None
     lot: str | None = None
     face: Face | None = None
+    level: Level | None = None
     index: int | None = None
     serial: int | None = None
+    key_space: int | None = None
+    successor: str | None = None
     faces: list[FaceCounters] = []
 
 
 class Order(_Result, frozen=True, kw_only=True, omit_defaults=False):
-    """One order with exact counts by state."""
+    """One order with exact counts by state. format: None for foreign codes; skipped_serials: left out by the word list."""
 
     order: str
     series: str
+    epoch: int
+    key_space: int
+    level: Level
+    format: Format | None
+    product: str | None
+    lot: str | None
     quantity: int
-    first_serial: int = 0
-    epoch: int = 0
-    product: str | None = None
-    lot: str | None = None
-    expires_at_us: int | None = None
-    by_state: StateCounts = StateCounts()
-    holds: list[str] = []
-
-
-class Holds(_Result, frozen=True, kw_only=True):
-    """A freeze or recall that covers items of an order."""
-
-    hold: str
-    kind: Literal["freeze", "recall"]
+    first_serial: int
+    skipped_serials: int
+    issued_at_us: int
+    expires_at_us: int | None
+    by_state: StateCounts
+    holds: list[Hold]
 
 
 class PlannedFace(_Result, frozen=True, kw_only=True):
@@ -117,34 +134,44 @@ class PlannedFace(_Result, frozen=True, kw_only=True):
     slot: int
 
 
-class ExportPlan(_Result, frozen=True, kw_only=True):
-    """What a job needs, besides keys, to derive an order's codes. left_out: serials not to print, as [first, count] pairs in order."""
+class ExportPlan(_Result, frozen=True, kw_only=True, omit_defaults=False):
+    """What a job needs, besides keys, to derive an order's codes.
+
+    Serials run from first_serial over `span`; left_out are those not to print (void, skipped) as [first, count] pairs in order;
+    `count` are left to print.
+    """
 
     order: str
     format: Format
     faces: list[PlannedFace]
     epoch: int
+    key_bits: int
+    domain: str
+    product: str | None
+    gtin: str | None
+    lot: str | None
     first_serial: int
     quantity: int
-    left_out: list[tuple[int, int]] = []
-    count: int = 0
+    span: int
+    left_out: list[tuple[int, int]]
+    count: int
 
 
 class CatalogueKeySpace(_Result, frozen=True, kw_only=True):
     """One epoch of a series. issued: serials used, skipped ones included; capacity: serials it may ever issue."""
 
+    key_space: int
     series: str
     epoch: int
     domain: str
     format: Format
-    level: Level = "item"
-    pairing: Pairing = "single"
-    key_bits: int = 128
-    nonce: str = ""
-    faces: list[PlannedFace] = []
-    key_space: int = 0
-    issued: int = 0
-    capacity: int = 0
+    level: Level
+    pairing: Pairing
+    key_bits: int
+    nonce: str
+    faces: list[PlannedFace]
+    issued: int
+    capacity: int
 
 
 class CatalogueProduct(_Result, frozen=True, kw_only=True):
@@ -156,6 +183,14 @@ class CatalogueProduct(_Result, frozen=True, kw_only=True):
 class Catalogue(_Result, frozen=True, kw_only=True):
     """Domains, key spaces and products of a tenant as the engine knows them."""
 
-    domains: list[str] = []
-    key_spaces: list[CatalogueKeySpace] = []
-    products: list[CatalogueProduct] = []
+    domains: list[str]
+    key_spaces: list[CatalogueKeySpace]
+    products: list[CatalogueProduct]
+
+
+def report_of(report: bytes) -> Report:
+    """A report as a struct; raises Refused when it tells of a refusal."""
+    decoded = msgspec.json.decode(report, type=Report)
+    if decoded.status == "refused":
+        raise Refused(decoded.reason or "refused", decoded.message or "the command was refused", report)
+    return decoded

@@ -1,5 +1,6 @@
 """What every request and response of the control plane has in common."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 import msgspec
@@ -28,3 +29,10 @@ class PageRequest(Request, frozen=True, kw_only=True):
 
     after: Id | None = None
     limit: Annotated[int, msgspec.Meta(ge=1, le=PAGE_SIZE_MAX)] = 50
+
+
+def cut[R](rows: list[R], limit: int, key: Callable[[R], str]) -> tuple[list[R], str | None]:
+    """A page out of one row more than its limit: its rows, and the id to go on after when there are more."""
+    if len(rows) <= limit:
+        return rows, None
+    return rows[:limit], key(rows[limit - 1])

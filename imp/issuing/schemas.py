@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from imp import commands
 from imp.commands import CodeTexts, Id, Lot, Micros, Quantity
 from imp.wire import CommandRequest, PageRequest, Request, Response
 from imp.results import Order, Report
@@ -28,6 +29,9 @@ class ImportAliases(CommandRequest, frozen=True, kw_only=True):
     product: Id | None = None
     lot: Lot | None = None
     fold_case: bool = False
+
+
+OrderRequest = IssueOrder | ImportAliases
 
 
 class Issued(Response, frozen=True, kw_only=True):
@@ -57,3 +61,9 @@ class Orders(Response, frozen=True, kw_only=True):
 class PlanExport(Request, frozen=True, kw_only=True):
     order: Id
     include_frozen: bool = False
+
+
+def order_command(request: OrderRequest) -> commands.Issue | commands.ImportAliases:
+    """The engine's command for a request."""
+    fields = {name: getattr(request, name) for name in request.__struct_fields__ if name != "event_id"}
+    return commands.Issue(**fields) if isinstance(request, IssueOrder) else commands.ImportAliases(**fields)

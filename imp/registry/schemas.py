@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from imp.commands import Face, FaceSlot, Format, Gtin, Host, Id, Level, LongText, Pairing, Text
+from imp.results import CatalogueKeySpace
 from imp.wire import CommandRequest, PageRequest, Request, Response
 
 class AddTenant(Request, frozen=True, kw_only=True):
@@ -129,3 +130,19 @@ class Series(Response, frozen=True, kw_only=True):
 class SeriesPage(Response, frozen=True, kw_only=True):
     series: list[Series]
     next: str | None = None
+
+
+def series_of(space: CatalogueKeySpace) -> Series:
+    """A series as its newest epoch shows it."""
+    return Series(
+        series=space.series,
+        domain=space.domain,
+        format=space.format,
+        level=space.level,
+        pairing=space.pairing,
+        key_bits=space.key_bits,
+        epoch=space.epoch,
+        faces=[FaceSlot(face.face, face.slot) for face in space.faces],
+        issued=space.issued,
+        capacity=space.capacity,
+    )
