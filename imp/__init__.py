@@ -7,6 +7,7 @@
 Names are loaded when first used, so `import imp` is quick and pulls in neither web framework nor database.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ __all__ = ["Engine", "__version__", "codes", "errors"]
 
 
 def __getattr__(name: str) -> Any:
-    from importlib import import_module
-
     if name in ("codes", "errors"):
         return import_module(f"imp.{name}")
     if name == "Engine":

@@ -30,10 +30,14 @@ CODES_PER_LIST_MAX = 100_000
 CODE_TEXT_BYTES_MAX = 64
 
 Id = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9._-]{1,64}\Z", description="1–64 of A–Z a–z 0–9 . _ -")]
-Host = Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9.-]{1,64}\Z", description="host name in lower case, without port")]
+Host = Annotated[
+    str, msgspec.Meta(pattern=r"\A[a-z0-9.-]{1,64}\Z", description="host name in lower case, without port")
+]
 EventId = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{32}\Z", description="32 hexadecimal digits, lower case")]
 Nonce = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{32}\Z", description="128 random bits, 32 hexadecimal digits")]
-Lot = Annotated[str, msgspec.Meta(pattern=r"\A[!\"%-?A-Z_a-z]{1,20}\Z", description="GS1 AI (10): 1–20 of character set 82")]
+Lot = Annotated[
+    str, msgspec.Meta(pattern=r"\A[!\"%-?A-Z_a-z]{1,20}\Z", description="GS1 AI (10): 1–20 of character set 82")
+]
 Text = Annotated[str, msgspec.Meta(max_length=200)]
 LongText = Annotated[str, msgspec.Meta(max_length=2_000)]
 CodeText = Annotated[str, msgspec.Meta(min_length=1, max_length=CODE_TEXT_BYTES_MAX)]
@@ -49,7 +53,9 @@ Level = Literal["lot", "item", "box", "case", "pallet"]
 Pairing = Literal["single", "same_serial", "associated"]
 
 
-class _Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="command"):
+class _Command(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="command"
+):
     pass
 
 
@@ -91,7 +97,10 @@ class SetProduct(_Command, frozen=True, kw_only=True, tag="set_product"):
 
 
 class OpenKeySpace(_Command, frozen=True, kw_only=True, tag="open_key_space"):
-    """One epoch of a series. Without faces it is keyless, holds imported foreign codes and has no format, key size or nonce."""
+    """One epoch of a series.
+
+    Without faces it is keyless, holds imported foreign codes and has no format, key size or nonce.
+    """
 
     series: Id
     epoch: Annotated[int, msgspec.Meta(ge=0, lt=2**32)]

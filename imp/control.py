@@ -1,7 +1,7 @@
 """The control verbs: one table used by the CLI locally, by `/v1/admin/{verb}` and by the API's controllers.
 
-A verb is an async method of Control that takes a tenant and a frozen request struct and returns a response struct. Every door
-gives the same results and errors because all of them end here.
+A verb is an async method of Control that takes a tenant and a frozen request struct and returns a response struct.
+Every door gives the same results and errors because all of them end here.
 """
 
 import asyncio
@@ -34,7 +34,10 @@ _TENANT = re.compile(r"\A[A-Za-z0-9._-]{1,64}\Z")
 
 
 class Verb(NamedTuple):
-    """One row of the verb table. scope: the API key scope it needs over /v1, None for verbs only the machine's operator has."""
+    """One row of the verb table.
+
+    scope: the API key scope it needs over /v1, None for verbs that only the machine's operator has.
+    """
 
     name: str
     request: type[msgspec.Struct]
@@ -89,7 +92,9 @@ class Control:
     @property
     def _managed(self) -> "Managed":
         if self._directory.managed is None:
-            raise Conflict("a standalone directory keeps no tenants and no API keys; hint: imp init makes a managed one")
+            raise Conflict(
+                "a standalone directory keeps no tenants and no API keys; hint: imp init makes a managed one"
+            )
         return self._directory.managed
 
     async def _order(self, tenant: str, request: issuing.OrderRequest) -> issuing.Issued:
@@ -107,7 +112,10 @@ class Control:
 
     @_verb(None, needs_tenant=False)
     async def add_tenant(self, tenant: str, request: registry.AddTenant) -> registry.Tenant:
-        """Add a tenant (the one in the request; `tenant` is ""). The same again answers the same; another name is a Conflict."""
+        """Add the tenant in the request.
+
+        `tenant` is "". The same again answers the same; another name is a Conflict.
+        """
         from imp.registry.service import add_tenant  # noqa: PLC0415 - needs SQLAlchemy, standalone directories do not
 
         return await add_tenant(self._managed.database, request, self._directory.clock())
@@ -119,7 +127,7 @@ class Control:
 
     @_verb("write")
     async def add_domain(self, tenant: str, request: registry.AddDomain) -> registry.Domain:
-        """Give the tenant a scan domain. Conflict when another tenant owns the host."""
+        """Give the tenant a scan domain. Refused (domain_taken) when another tenant owns the host."""
         return await self._directory.commands.add_domain(tenant, request, self.actor)
 
     @_verb("write")
@@ -139,7 +147,10 @@ class Control:
 
     @_verb("write")
     async def open_series(self, tenant: str, request: registry.OpenSeries) -> registry.KeySpace:
-        """Open a series: slots and nonce are drawn at random. The same again answers the same; other content is a Conflict."""
+        """Open a series; slots and nonce are drawn at random.
+
+        The same again answers the same; other content is a Conflict.
+        """
         return await self._directory.commands.open_series(tenant, request, self.actor)
 
     @_verb("write")
@@ -188,7 +199,10 @@ class Control:
         return msgspec.json.decode(await plan, type=ExportPlan)
 
     async def export_keys(self, tenant: str, order: str) -> list[tuple[str, int, bytes]]:
-        """(face, slot, key) per face of an order, to be handed to a job process by pipe. Not a verb: keys pass no door."""
+        """(face, slot, key) per face of an order, to be handed to a job process by pipe.
+
+        Not a verb: keys pass no door.
+        """
         return self._directory.engine.export_keys(tenant, order)
 
     # governance ---------------------------------------------------------------------------------------------------
@@ -245,7 +259,7 @@ class Control:
     @_verb(None, needs_tenant=False)
     async def backup(self, tenant: str, request: governance.Backup) -> governance.BackedUp:
         """Copy engine, then database, to a new directory; `tenant` is ""."""
-        return await back_up(self._directory, Path(request.to))
+        return await back_up(self._directory, Path(request.to).absolute())
 
     @_verb(None, needs_tenant=False)
     async def accept_restore(self, tenant: str, request: governance.AcceptRestore) -> governance.Status:
@@ -265,7 +279,10 @@ class Control:
 
 
 async def dispatch(control: Control, verb: str, tenant: str, request: bytes) -> bytes:
-    """Run a verb from JSON to JSON. Raises InvalidInput for an unknown verb or a request that does not fit its struct."""
+    """Run a verb from JSON to JSON.
+
+    Raises InvalidInput for an unknown verb or a request that does not fit its struct.
+    """
     row = VERBS.get(verb)
     if row is None:
         raise invalid("verb", f"no such verb; known are {', '.join(VERBS)}")

@@ -1,6 +1,7 @@
 """The governance database: SQLite inside the data directory, or PostgreSQL; the same models and migrations for both.
 
-A session is bound to one tenant, and the session itself confines every statement to that tenant's rows, so no query can forget it.
+A session is bound to one tenant, and the session itself confines every statement to that tenant's rows, so no query can
+forget it.
 """
 
 import asyncio
@@ -12,11 +13,19 @@ from typing import Any, ClassVar
 
 from advanced_alchemy.base import CommonTableAttributes, convention
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
-from sqlalchemy import BigInteger, ColumnElement, MetaData, String, event, make_url
+from sqlalchemy import BigInteger, ColumnElement, MetaData, String, event, make_url, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_sessionmaker, create_async_engine
-from sqlalchemy.orm import DeclarativeBase, Mapped, ORMExecuteState, Session, UOWTransaction, mapped_column, with_loader_criteria
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    ORMExecuteState,
+    Session,
+    UOWTransaction,
+    mapped_column,
+    with_loader_criteria,
+)
 
 from imp.errors import Busy, Conflict, StorageError, invalid
 
@@ -43,7 +52,10 @@ class TenantRow(Row):
 
 
 class TenantRepository[R: TenantRow](SQLAlchemyAsyncRepository[R]):
-    """Rows of the session's tenant."""
+    """Rows of the session's tenant. Database errors pass as they are; the session's block tells them by kind."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        super().__init__(session=session, wrap_exceptions=False)
 
     async def page(self, column: Any, after: object | None, limit: int, *conditions: ColumnElement[bool]) -> list[R]:
         """Up to `limit` rows in the order of `column`, from the one after value `after` (keyset pagination)."""
@@ -74,7 +86,10 @@ def _refuse_foreign_rows(session: Session, _context: UOWTransaction, _instances:
 
 
 class Database:
-    """One governance database. kind: "sqlite" or "postgresql"; file: SQLite's file; shown: its address without password."""
+    """One governance database.
+
+    kind: "sqlite" or "postgresql"; file: SQLite's file, None for PostgreSQL; shown: its address without password.
+    """
 
     def __init__(self, url: str) -> None:
         address = make_url(url)
@@ -107,7 +122,8 @@ class Database:
     async def writing(self, tenant: str | None) -> AsyncIterator[AsyncSession]:
         """One transaction on one tenant's rows: committed when the block ends, rolled back when it raises.
 
-        Raises Conflict when a key is taken meanwhile, Busy when the database pushes back, StorageError when it cannot be reached.
+        Raises Conflict when a key is taken meanwhile, Busy when the database pushes back, StorageError when it cannot
+        be reached.
         """
         with _by_kind():
             async with self._turn, self._sessions(info={_TENANT: tenant}) as session:
@@ -120,9 +136,14 @@ class Database:
         """A transaction for migrations."""
         with _by_kind():
             async with self._turn, self._engine.connect() as connection:
-                connection = await connection.execution_options(**{_WRITING: True})
+                await connection.execution_options(**{_WRITING: True})
                 async with connection.begin():
                     yield connection
+
+    async def has_tenants(self) -> bool:
+        """Whether anybody's rows are in it."""
+        async with self.reading(None) as session:
+            return await session.scalar(text("SELECT 1 FROM tenant LIMIT 1")) is not None
 
     async def close(self) -> None:
         """Close every connection."""
@@ -138,9 +159,9 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    # A transaction that reads first and writes later cannot be promoted once another wrote; writers take the lock at once.
-    writing = connection.get_execution_options().get(_WRITING, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+    # A transaction that reads first and writes later cannot be promoted once another wrote; writers take the lock at
+    once. writing = connection.get_execution_options().get(_WRITING, False) connection.exec_driver_sql("BEGIN
+    IMMEDIATE" if writing else "BEGIN")
 
 
 @contextlib.contextmanager

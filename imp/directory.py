@@ -1,18 +1,16 @@
 """A data directory: what is in it, and opening it as the one owner of engine and database.
 
-    imp.json      marker: managed or standalone, format version, where the database is, what a restore left to do
-    secret        master secret (0600), unless the settings take it from elsewhere
-    engine/       the engine's store
-    sql.sqlite3   governance database of a managed directory, unless the settings name another
-    run.json      left by a live server
+imp.json      marker: managed or standalone, format version, where the database is, what a restore left to do
+secret        master secret (0600), unless the settings take it from elsewhere
+engine/       the engine's store
+sql.sqlite3   governance database of a managed directory, unless the settings name another
+run.json      left by a live server
 """
 
 import asyncio
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
-
-import msgspec
 
 from imp.clock import Clock, system_clock
 from imp.control import Control
@@ -37,8 +35,8 @@ _SQLITE = "sql.sqlite3"
 class Directory:
     """An open data directory.
 
-    path; settings; clock; marker; engine; commands (the writing verbs of its kind); managed: database, relay and API keys, None
-    in a standalone directory; reapplied: outbox rows applied while opening, by tenant.
+    path; settings; clock; marker; engine; commands: the verbs that differ by kind; managed: database, relay and API
+    keys, None in a standalone directory; reapplied: outbox rows applied while opening, by tenant.
     """
 
     def __init__(self, path: Path, settings: Settings, marker: Marker, engine: NativeEngine, clock: Clock) -> None:
@@ -48,12 +46,14 @@ class Directory:
         self.engine = engine
         self.clock = clock
         self.managed: Managed | None = None
-        self.commands: ManagedCommands | StandaloneCommands = StandaloneCommands(engine, marker.orders_need_epoch, clock)
+        self.commands: ManagedCommands | StandaloneCommands = StandaloneCommands(
+            engine, marker.orders_need_epoch, clock
+        )
         self.reapplied: dict[str, int] = {}
 
     @property
     def kind(self) -> str:
-        """"managed" or "standalone"."""
+        """ "managed" or "standalone"."""
         return self.marker.kind
 
     @property
@@ -63,7 +63,8 @@ class Directory:
 
     @staticmethod
     def init(path: Path, settings: Settings | None = None, *, standalone: bool = False) -> None:
-        """Make a data directory (mode 0700) with its marker, secret (unless the settings have one), engine store and SQL schema.
+        """Make a data directory (mode 0700) with its marker, secret (unless the settings have one), engine store and
+        SQL schema.
 
         Raises Conflict when something is there already. The directory appears whole or not at all.
         """
@@ -84,8 +85,8 @@ class Directory:
     async def open(cls, path: Path, settings: Settings | None = None, *, clock: Clock = system_clock) -> Self:
         """Open engine and SQL, migrate SQL, and apply every outbox row the engine has not seen.
 
-        Raises NotFound when it is no data directory, StoreLocked when it has a live owner, WrongSecret, OutOfStep when engine and
-        SQL do not belong together (the message names the way out).
+        Raises NotFound when it is no data directory, StoreLocked when it has a live owner, WrongSecret, OutOfStep when
+        engine and SQL do not belong together (the message names the way out).
         """
         settings = settings or Settings()
         marker = read_marker(path)
@@ -153,13 +154,18 @@ class Managed:
 
 
 def database_url(path: Path, settings: Settings, marker: Marker) -> str:
-    """Address of a managed directory's database. Raises InvalidInput when settings and marker disagree about where it is."""
+    """Address of a managed directory's database.
+
+    Raises InvalidInput when settings and marker disagree about where it is.
+    """
     if marker.database == "internal":
         if settings.database_url is not None:
             raise invalid("database_url", f"{path} has its own SQLite database; unset IMP_DATABASE_URL")
         return f"sqlite:///{(path / _SQLITE).absolute()}"
     if settings.database_url is None:
-        raise invalid("database_url", f"the database of {path} is elsewhere; set IMP_DATABASE_URL as it was at `imp init`")
+        raise invalid(
+            "database_url", f"the database of {path} is elsewhere; set IMP_DATABASE_URL as it was at `imp init`"
+        )
     return settings.database_url
 
 
@@ -187,5 +193,7 @@ async def _prepare_database(path: Path, settings: Settings, marker: Marker) -> N
     database = Database(database_url(path, settings, marker))
     try:
         await migrate(database)
+        if await database.has_tenants():
+            raise Conflict(f"{database.shown} already serves another directory; hint: name an empty database")
     finally:
         await database.close()

@@ -68,8 +68,9 @@ def open_native(
 class Engine:
     """One tenant's codes in a data directory that this process owns. Calls may come from any thread.
 
-    A directory that is not there yet is made as a standalone one: state without a governance database. In a managed directory
-    (`imp init`) the same calls write their commands to the outbox first, so that database and engine stay together.
+    A directory that is not there yet is made as a standalone one: state without a governance database. In a managed
+    directory (`imp init`) the same calls write their commands to the outbox first, so database and engine stay
+    together.
     """
 
     def __init__(self, directory: "Directory", loop: "_Loop", tenant: str) -> None:
@@ -92,8 +93,8 @@ class Engine:
     ) -> Self:
         """Open a data directory, making a standalone one when there is none (unless create=False).
 
-        secret: the 32-byte master secret; without it, the settings or the file `secret` in the directory, which is made with the
-        directory. Raises StoreLocked when another process owns the directory, WrongSecret, NotFound.
+        secret: the 32-byte master secret; without it, the settings or the file `secret` in the directory, which is
+        made with the directory. Raises StoreLocked when another process owns the directory, WrongSecret, NotFound.
         """
         from imp.directory import Directory  # noqa: PLC0415 - imports this module
 
@@ -234,7 +235,8 @@ class Engine:
         plan = self.export_plan(order, include_frozen=include_frozen)
         keys = [row for row in self.export_keys(order) if face in (None, row[0])]
         if len(keys) != 1:
-            raise invalid("face", f"order {order!r} has faces {', '.join(row.face for row in plan.faces)}; name one of them")
+            faces = ", ".join(row.face for row in plan.faces)
+            raise invalid("face", f"order {order!r} has faces {faces}; name one of them")
         cipher = SlotCipher(plan.format, keys[0][1], keys[0][2])
         return b"".join(cipher.encode_range(first, count) for first, count in kept_ranges(plan))
 
@@ -252,17 +254,11 @@ class Engine:
         """Hold items; the report names the hold."""
         return self.apply(commands.Freeze(scope=_scope(scope), reason=reason, strict=strict))
 
-    def recall(
-        self, scope: ScopeLike, *, reason: str, instructions: str | None = None, strict: bool = False
-    ) -> Report:
+    def recall(self, scope: ScopeLike, *, reason: str, instructions: str | None = None, strict: bool = False) -> Report:
         """Call items back, void ones included; the report names the hold."""
-        return self.apply(
-            commands.Recall(scope=_scope(scope), reason=reason, instructions=instructions, strict=strict)
-        )
+        return self.apply(commands.Recall(scope=_scope(scope), reason=reason, instructions=instructions, strict=strict))
 
-    def unfreeze(
-        self, hold: str, *, reason: str, scope: ScopeLike | None = None, strict: bool = False
-    ) -> Report:
+    def unfreeze(self, hold: str, *, reason: str, scope: ScopeLike | None = None, strict: bool = False) -> Report:
         """Remove a hold (freeze or recall), wholly or for a scope."""
         part = None if scope is None else _scope(scope)
         return self.apply(commands.Unfreeze(hold=hold, scope=part, reason=reason, strict=strict))
@@ -296,8 +292,8 @@ class Engine:
     ) -> "np.ndarray[Any, Any]":
         """Scan many codes at once: a buffer of `width` bytes each, or a list.
 
-        Returns a NumPy array with the fields verdict (number into VERDICTS), is_first (0, 1, 2: does not count), recorded,
-        reason (number into REASONS), scans and first_at_us (0: none).
+        Returns a NumPy array with the fields verdict (number into VERDICTS), is_first (0, 1, 2: does not count),
+        recorded, reason (number into REASONS), scans and first_at_us (0: none).
         """
         import numpy as np  # noqa: PLC0415 - jobs that only issue do not wait for it
 

@@ -1,7 +1,7 @@
 """The one tree of errors IMP raises on purpose, and what each kind means at a door (HTTP status, exit code).
 
-Kinds the core knows are defined by the core; kinds that only governance knows are defined here. Callers tell errors apart by
-class, never by message text.
+Kinds the core knows are defined by the core; kinds that only governance knows are defined here. Callers tell errors
+apart by class, never by message text.
 """
 
 from typing import NamedTuple
@@ -130,7 +130,10 @@ def invalid(field: str, message: str) -> InvalidInput:
 
 
 def invalid_request(error: msgspec.DecodeError) -> InvalidInput:
-    """The InvalidInput of a request msgspec could not decode; msgspec names the place as a path such as `$.quantity`."""
+    """The InvalidInput of a request msgspec could not decode.
+
+    msgspec names the place as a path such as `$.quantity`.
+    """
     message, _, path = str(error).partition(" - at `$")
     field = path.rstrip("`").lstrip(".") or "request"
     return invalid(field, message.removeprefix(f"{field}: "))

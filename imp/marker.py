@@ -1,4 +1,4 @@
-"""The marker file `imp.json` that makes a directory a data directory: what kind it is and what a restore left to be done."""
+"""The marker file `imp.json` that makes a directory a data directory: its kind, and what a restore left to be done."""
 
 import os
 import shutil
@@ -24,7 +24,7 @@ class RestoreMark(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Marker(msgspec.Struct, frozen=True, kw_only=True):
-    """database: where SQL lives ("internal": SQLite inside the directory, "external": an address in the settings, None: no SQL).
+    """database: "internal" is SQLite inside the directory, "external" an address in the settings, None no SQL at all.
 
     orders_need_epoch: standalone only, by tenant and series: orders wait for an epoch of at least this number.
     """
@@ -99,7 +99,19 @@ class Draft:
         if kind is not None:
             shutil.rmtree(self._draft, ignore_errors=True)
             return
+        _sync_tree(self._draft)
         if self._path.is_dir():
             self._path.rmdir()  # empty, checked by the caller
         self._draft.rename(self._path)
         sync_directory(self._path.parent)
+
+
+def _sync_tree(root: Path) -> None:
+    for folder, _, names in os.walk(root):
+        for name in names:
+            descriptor = os.open(Path(folder, name), os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        sync_directory(Path(folder))

@@ -7,7 +7,18 @@ import msgspec
 from imp.commands import Face, Format, Level, Pairing
 from imp.errors import Refused
 
-__all__ = ["Answer", "Catalogue", "ExportPlan", "FaceCounters", "Hold", "Lookup", "Order", "Report", "StateCounts", "report_of"]
+__all__ = [
+    "Answer",
+    "Catalogue",
+    "ExportPlan",
+    "FaceCounters",
+    "Hold",
+    "Lookup",
+    "Order",
+    "Report",
+    "StateCounts",
+    "report_of",
+]
 
 
 class _Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -26,7 +37,10 @@ class StateCounts(_Result, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class Report(_Result, frozen=True, kw_only=True):
-    """What a command did: items changed, already so, and skipped because they are terminal; counts of the touched orders after."""
+    """What a command did: items changed, already so, and skipped because they are terminal.
+
+    by_state counts all items of the touched orders afterwards; hold is the one made or removed.
+    """
 
     status: Literal["applied", "refused"]
     event_id: str = ""
@@ -110,7 +124,10 @@ class Lookup(_Result, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class Order(_Result, frozen=True, kw_only=True, omit_defaults=False):
-    """One order with exact counts by state. format: None for foreign codes; skipped_serials: left out by the word list."""
+    """One order with exact counts by state.
+
+    format: None for foreign codes; skipped_serials: left out by the word list.
+    """
 
     order: str
     series: str
@@ -137,8 +154,8 @@ class PlannedFace(_Result, frozen=True, kw_only=True):
 class ExportPlan(_Result, frozen=True, kw_only=True, omit_defaults=False):
     """What a job needs, besides keys, to derive an order's codes.
 
-    Serials run from first_serial over `span`; left_out are those not to print (void, skipped) as [first, count] pairs in order;
-    `count` are left to print.
+    Serials run from first_serial over `span`; left_out are those not to print (void, skipped) as [first, count] pairs
+    in order; `count` are left to print.
     """
 
     order: str

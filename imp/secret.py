@@ -1,4 +1,7 @@
-"""Where the 32-byte master secret comes from. It is never logged and never part of a `repr`; keep it apart from the backups."""
+"""Where the 32-byte master secret comes from.
+
+It is never logged nor shown by `repr`; keep it apart from the backups.
+"""
 
 import importlib
 import os
@@ -24,7 +27,9 @@ class Secret:
 
     def __init__(self, value: bytes, source: str = "secret") -> None:
         if len(value) != SECRET_BYTES:
-            raise invalid(source, f"the master secret has {SECRET_BYTES} bytes, written as {2 * SECRET_BYTES} hexadecimal digits")
+            raise invalid(
+                source, f"the master secret has {SECRET_BYTES} bytes, written as {2 * SECRET_BYTES} hexadecimal digits"
+            )
         self._bytes = value
 
     def reveal(self) -> bytes:
@@ -38,7 +43,8 @@ class Secret:
 def read_secret(directory: Path, settings: Settings) -> Secret:
     """The master secret as the settings say, otherwise the file `secret` in the data directory.
 
-    Raises InvalidInput when more than one source is set, when a file can be read by others, or when the text is not a secret.
+    Raises InvalidInput when more than one source is set, when a file can be read by others, or when the text is not a
+    secret.
     """
     sources = [name for name in ("secret", "secret_file", "secret_kms") if getattr(settings, name) is not None]
     if len(sources) > 1:
@@ -60,7 +66,9 @@ def read_secret_file(path: Path) -> Secret:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        raise NotFound(f"there is no master secret at {path}; hint: copy the file there or set IMP_SECRET_FILE") from None
+        raise NotFound(
+            f"there is no master secret at {path}; hint: copy the file there or set IMP_SECRET_FILE"
+        ) from None
     except OSError as error:
         raise StorageError(f"the master secret at {path} cannot be read: {error.strerror}") from error
     with os.fdopen(descriptor, "rb") as file:
@@ -68,7 +76,8 @@ def read_secret_file(path: Path) -> Secret:
         if not stat.S_ISREG(mode) and not stat.S_ISFIFO(mode):
             raise invalid("secret_file", f"{path} is not a file")
         if mode & 0o077:
-            raise invalid("secret_file", f"{path} can be read by others (mode {mode & 0o777:04o}); hint: chmod 600 {path}")
+            shown = f"{mode & 0o777:04o}"
+            raise invalid("secret_file", f"others can read {path} (mode {shown}); hint: chmod 600 {path}")
         text = file.read(_FILE_BYTES_MAX)
     return _from_text(text.decode("ascii", "replace"), "secret_file")
 

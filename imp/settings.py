@@ -1,4 +1,4 @@
-"""Settings of one process, read once from the environment (`IMP_*`) and passed on; nothing else reads the environment."""
+"""Settings of one process, read once from the environment (`IMP_*`) and passed on."""
 
 import os
 from collections.abc import Mapping

@@ -1,6 +1,7 @@
 """Backup: the engine first, then SQL, so that the copy of SQL knows every command the copy of the engine has seen.
 
-A backup is a directory: `engine/` (a checkpoint), `sql.sqlite3` (internal databases), `backup.json`. The master secret is not in it.
+A backup is a directory: `engine/` (a checkpoint), `sql.sqlite3` (internal databases), `backup.json`. The master
+secret is not in it.
 """
 
 import asyncio
@@ -36,16 +37,20 @@ class BackupRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 async def back_up(directory: "Directory", to: Path) -> BackedUp:
     """Copy a directory's state to the new directory `to`; the directory stays in use. Conflict when `to` exists."""
-    to = to.absolute()
+    at_us = directory.clock()
+    last_seqs = await asyncio.to_thread(_write, directory, to, at_us)
+    return BackedUp(to=str(to), at_us=at_us, last_seqs=last_seqs, steps=_steps(directory, to))
+
+
+def _write(directory: "Directory", to: Path, at_us: int) -> dict[str, int]:
     if to.exists():
         raise Conflict(f"{to} exists; hint: name a new directory")
-    at_us = directory.clock()
     with Draft(to) as draft:
-        await asyncio.to_thread(directory.engine.checkpoint, str(draft / "engine"))
+        directory.engine.checkpoint(str(draft / "engine"))
         last_seqs = directory.engine.last_seqs()
         file = None if directory.managed is None else directory.managed.database.file
         if file is not None:
-            await asyncio.to_thread(copy_sqlite, file, draft / "sql.sqlite3")
+            copy_sqlite(file, draft / "sql.sqlite3")
         record = BackupRecord(
             kind=directory.marker.kind,
             database=directory.marker.database,
@@ -54,7 +59,7 @@ async def back_up(directory: "Directory", to: Path) -> BackedUp:
             orders_need_epoch=directory.marker.orders_need_epoch,
         )
         write_whole(draft / _NAME, msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
-    return BackedUp(to=str(to), at_us=at_us, last_seqs=last_seqs, steps=_steps(directory, to))
+    return last_seqs
 
 
 def read_backup(path: Path) -> BackupRecord:
@@ -75,5 +80,6 @@ def read_backup(path: Path) -> BackupRecord:
 def _steps(directory: "Directory", to: Path) -> list[str]:
     steps = ["keep the master secret in another place: without it the backup opens nothing"]
     if directory.managed is not None and directory.managed.database.file is None:
-        steps.insert(0, f"now copy the database: pg_dump --format=custom --file={to / 'sql.dump'} {directory.managed.database.shown}")
+        dump = f"pg_dump --format=custom --file={to / 'sql.dump'} {directory.managed.database.shown}"
+        steps.insert(0, f"now copy the database: {dump}")
     return steps

@@ -58,7 +58,9 @@ def running_low(tenant: str, catalogue: Catalogue) -> list[Alarm]:
     for (domain, format_name), count in sorted(taken.items()):
         free, total = SLOT_COUNTS[format_name] - count, SLOT_COUNTS[format_name]
         if free < SLOTS_LEFT_MIN * total:
-            message = f"{domain} has {free} of {total} {format_name} slots left; add a scan domain before they are used up"
+            message = (
+                f"{domain} has {free} of {total} {format_name} slots left; add a scan domain before they are used up"
+            )
             alarms.append(Alarm(kind="slots_low", message=message, tenant=tenant, subject=domain))
     newest = {space.series: space for space in sorted(keyed, key=lambda space: space.epoch)}
     for series, space in sorted(newest.items()):
@@ -79,7 +81,9 @@ def _troubles(engine: _EngineStatus, marker: "Marker", waiting: dict[str, int]) 
         message = f"the engine stopped writing: {engine.poisoned}; mend the cause and start again"
         alarms.append(Alarm(kind="poisoned", message=message))
     if marker.restored is not None and marker.restored.accepted_at_us is None:
-        message = "restored from a backup: scans and redemptions since then may repeat; accept it (imp restore --accept)"
+        message = (
+            "restored from a backup: scans and redemptions since then may repeat; accept it (imp restore --accept)"
+        )
         alarms.append(Alarm(kind="restored", message=message))
     for tenant, rows in waiting.items():
         message = f"{rows} commands wait to be applied"

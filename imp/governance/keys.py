@@ -1,7 +1,7 @@
 """API keys: made once, shown once, kept as a SHA-256.
 
-A key is `imp_` + 8 characters to find it by + `_` + 256 random bits. A slow password hash would add nothing: random bits cannot be
-guessed from a dictionary.
+A key is `imp_` + 8 characters to find it by + `_` + 256 random bits. A slow password hash would add nothing: random
+bits cannot be guessed from a dictionary.
 """
 
 import base64
@@ -90,9 +90,7 @@ class ApiKeys:
                 row = await session.scalar(select(ApiKeyEntry).where(ApiKeyEntry.prefix == parts[1]))
         if row is None or row.revoked_at_us is not None or not hmac.compare_digest(row.digest, digest):
             raise Unauthenticated("this API key is not known; hint: Authorization: Bearer imp_…")
-        principal = Principal(
-            key_id=row.id, tenant=row.tenant, role=row.role, scopes=frozenset(row.scopes.split(","))
-        )
+        principal = Principal(key_id=row.id, tenant=row.tenant, role=row.role, scopes=frozenset(row.scopes.split(",")))
         if len(self._known) >= _KNOWN_MAX:
             self._known.clear()
         self._known[digest] = (now_us, principal)

@@ -1,4 +1,4 @@
-"""The outbox: a decision and the command that follows from it commit in one SQL transaction, numbered in commit order."""
+"""The outbox: a decision and the command that follows from it commit in one transaction, numbered in commit order."""
 
 import contextlib
 import hashlib
@@ -28,9 +28,11 @@ class OutboxRepository(TenantRepository[OutboxEntry]):
 
 
 class Work:
-    """One transaction of one tenant in which rows are written and commands enqueued; concurrent ones of the tenant wait."""
+    """One transaction of a tenant that writes rows and enqueues commands; others of the same tenant wait for it."""
 
-    def __init__(self, session: AsyncSession, sequence: TenantSequence, engine: NativeEngine, actor: str, now_us: int) -> None:
+    def __init__(
+        self, session: AsyncSession, sequence: TenantSequence, engine: NativeEngine, actor: str, now_us: int
+    ) -> None:
         self.session = session
         self._engine = engine
         self.tenant = sequence.tenant
@@ -79,7 +81,7 @@ class Work:
 async def working(
     database: Database, engine: NativeEngine, tenant: str, actor: str, clock: Clock
 ) -> AsyncIterator[Work]:
-    """Open a Work; its sequence row is locked first, so that commit order is seq order. NotFound for an unknown tenant."""
+    """Open a Work; the sequence row is locked first, so commit order is seq order. NotFound for an unknown tenant."""
     async with database.writing(tenant) as session:
         sequence = await session.scalar(select(TenantSequence).with_for_update())
         if sequence is None:
@@ -90,4 +92,6 @@ async def working(
 def digest_of(request: CommandRequest) -> bytes:
     """SHA-256 of what a request asks for: its kind and every field but the event id."""
     content = msgspec.structs.replace(request, event_id=None)
-    return hashlib.sha256(type(request).__name__.encode() + msgspec.json.encode(content, order="deterministic")).digest()
+    return hashlib.sha256(
+        type(request).__name__.encode() + msgspec.json.encode(content, order="deterministic")
+    ).digest()

@@ -1,8 +1,8 @@
 """The relay carries commands from the outbox to the engine: in seq order, one in flight per tenant, none skipped.
 
-The engine's own last seq is the cursor, not the SQL status: what the engine has not seen is applied, what it has seen is not
-applied again. A refusal is a result like any other. Only push-back is retried; when the engine stopped writing, the row waits for
-the next start.
+The engine's own last seq is the cursor, not the SQL status: what the engine has not seen is applied, what it has seen
+is not applied again. A refusal is a result like any other. Only push-back is retried; when the engine stopped
+writing, the row waits for the next start.
 """
 
 import asyncio
@@ -80,17 +80,18 @@ class Relay:
         """Rows the engine has not seen, by tenant. Raises OutOfStep when the engine is ahead of SQL."""
         async with self._database.reading(None) as session:
             rows = (await session.execute(select(TenantSequence.tenant, TenantSequence.seq))).all()
-        known = {tenant: seq for tenant, seq in rows}
+        known = dict(row.tuple() for row in rows)
         seen = self._engine.last_seqs()
         for tenant, last in seen.items():
             if last > known.get(tenant, 0):
-                raise _out_of_step(tenant, f"the engine has applied command {last}, the database knows {known.get(tenant, 0)}")
+                raise _out_of_step(tenant, f"the engine is at command {last}, the database at {known.get(tenant, 0)}")
         return {tenant: seq - seen.get(tenant, 0) for tenant, seq in known.items()}
 
     async def settled(self, tenant: str, seq: int) -> Settled:
         """The result of a committed row, once the engine has it durably.
 
-        Raises Busy when that takes too long (the row stays and will be applied), or what keeps the engine from applying it.
+        Raises Busy when that takes too long (the row stays and will be applied), or what keeps the engine from
+        applying it.
         """
         if seq <= self._engine.last_seq(tenant):
             return await self._stored(tenant, seq)
@@ -169,7 +170,11 @@ class Relay:
             return
         lost = (OutboxEntry.status == "waiting") & (OutboxEntry.seq < last)
         async with self._database.reading(tenant) as session:
-            rows = (await session.execute(select(OutboxEntry.seq, OutboxEntry.event_id).where(lost | (OutboxEntry.seq == last)))).all()
+            rows = (
+                await session.execute(
+                    select(OutboxEntry.seq, OutboxEntry.event_id).where(lost | (OutboxEntry.seq == last))
+                )
+            ).all()
         results: list[Settled] = []
         for seq, event_id in rows:
             report = self._engine.applied(tenant, event_id)
@@ -222,6 +227,6 @@ def _settled(event_id: str, report: bytes) -> Settled:
 
 def _out_of_step(tenant: str, what: str) -> OutOfStep:
     return OutOfStep(
-        f"tenant {tenant}: {what}; database and engine do not belong together. hint: put the matching database back, or build a "
-        "new directory with `imp restore` from a backup that holds both"
+        f"tenant {tenant}: {what}; database and engine do not belong together. hint: put the matching database back, or "
+        "build a new directory with `imp restore` from a backup that holds both"
     )

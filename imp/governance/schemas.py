@@ -108,6 +108,19 @@ class BackedUp(Response, frozen=True, kw_only=True):
     steps: list[str] = []
 
 
+class Restored(Response, frozen=True, kw_only=True):
+    """A directory made from a backup. Scans and redemptions between backup_at_us and restored_at_us may repeat.
+
+    reapplied: commands a newer database still knew, by tenant. series: how many open a new epoch with their next order.
+    """
+
+    to: str
+    backup_at_us: int
+    restored_at_us: int
+    reapplied: dict[str, int]
+    series: int
+
+
 class AcceptRestore(Request, frozen=True, kw_only=True):
     """The operator knows that scans and redemptions since the backup may repeat; claims are allowed again."""
 
@@ -135,5 +148,3 @@ class Status(Response, frozen=True, kw_only=True):
     engine: msgspec.Raw
     waiting: dict[str, int]
     alarms: list[Alarm]
-
-

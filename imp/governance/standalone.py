@@ -31,7 +31,11 @@ class StandaloneCommands:
     """
 
     def __init__(
-        self, engine: NativeEngine, orders_need_epoch: dict[str, dict[str, int]], clock: Clock, draw: random.Random = DRAW
+        self,
+        engine: NativeEngine,
+        orders_need_epoch: dict[str, dict[str, int]],
+        clock: Clock,
+        draw: random.Random = DRAW,
     ) -> None:
         self._engine = engine
         self._orders_need_epoch = orders_need_epoch
@@ -84,7 +88,9 @@ class StandaloneCommands:
             if newest is None:
                 return await self._open_epoch(tenant, request, FIRST_EPOCH, request, actor)
             if _content(request) != _content(_series_request(newest)):
-                raise Conflict(f"series {request.series!r} exists with other content; hint: a change needs a series of its own")
+                raise Conflict(
+                    f"series {request.series!r} exists with other content; hint: a change needs a series of its own"
+                )
             return _key_space(newest)
 
     async def renew_series(self, tenant: str, request: registry.RenewSeries, actor: str) -> registry.KeySpace:
@@ -134,7 +140,9 @@ class StandaloneCommands:
     async def _open_epoch(
         self, tenant: str, content: registry.OpenSeries, epoch: int, request: CommandRequest, actor: str
     ) -> registry.KeySpace:
-        slots = draw_slots(self._draw, content.format, self._taken(tenant, content.domain, content.format), content.faces)
+        slots = draw_slots(
+            self._draw, content.format, self._taken(tenant, content.domain, content.format), content.faces
+        )
         await self._apply(tenant, key_space_command(content, epoch, slots, self._draw), request, actor)
         opened = self._newest(tenant, content.series)
         if opened is None:
@@ -153,7 +161,9 @@ class StandaloneCommands:
         return max(spaces, key=lambda space: space.epoch, default=None)
 
     def _taken(self, tenant: str, host: str, format_name: str) -> set[int]:
-        spaces = [space for space in self._catalogue(tenant).key_spaces if (space.domain, space.format) == (host, format_name)]
+        spaces = [
+            space for space in self._catalogue(tenant).key_spaces if (space.domain, space.format) == (host, format_name)
+        ]
         return {face.slot for space in spaces for face in space.faces}
 
     def _has_order(self, tenant: str, order: str) -> bool:

@@ -7,7 +7,7 @@ from imp.database import TenantRow
 
 
 class OrderEntry(TenantRow):
-    """Who asked for which codes. `seq` is the outbox row that issues it; what the order holds now is known by the engine."""
+    """Who asked for which codes. `seq` is the outbox row that issues it; what the order holds now, the engine knows."""
 
     __tablename__ = "issue_order"
     order: Mapped[str] = mapped_column("order_id", String(64), primary_key=True)

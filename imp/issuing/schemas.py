@@ -4,12 +4,15 @@ from typing import Literal
 
 from imp import commands
 from imp.commands import CodeTexts, Id, Lot, Micros, Quantity
-from imp.wire import CommandRequest, PageRequest, Request, Response
 from imp.results import Order, Report
+from imp.wire import CommandRequest, PageRequest, Request, Response
 
 
 class IssueOrder(CommandRequest, frozen=True, kw_only=True):
-    """Issue codes. The order id makes it idempotent: same content again answers the same order, other content is a Conflict."""
+    """Issue codes.
+
+    The order id makes it idempotent: the same content again answers the same order, other content is a Conflict.
+    """
 
     order: Id
     series: Id
@@ -35,7 +38,7 @@ OrderRequest = IssueOrder | ImportAliases
 
 
 class Issued(Response, frozen=True, kw_only=True):
-    """odds_one_in: a random guess in the order's format passes once in so many tries (None for imports); warnings: plain sentences."""
+    """odds_one_in: a random guess passes once in so many tries (None for imports); warnings: plain sentences."""
 
     order: Order
     report: Report

@@ -19,7 +19,8 @@ class OrderRepository(TenantRepository[OrderEntry]):
 
 
 async def enqueue_order(work: Work, request: schemas.OrderRequest) -> OutboxEntry | None:
-    """Ask the engine for an order. The same order again answers the same, other content is a Conflict; a refused id is free.
+    """Ask the engine for an order. The same order again answers the same, other content is a Conflict; a refused id
+    is free.
 
     None: nothing was enqueued because the series must be renewed first (a restore may have brought back used serials).
     """

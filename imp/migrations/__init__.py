@@ -18,7 +18,9 @@ async def migrate(database: Database) -> None:
         if revision == HEAD:
             return
         if revision is not None and revision > HEAD:
-            raise IncompatibleData(f"the database has schema {revision}, this version of IMP knows {HEAD}; install the newer version")
+            raise IncompatibleData(
+                f"the database has schema {revision}, this version of IMP knows {HEAD}; install the newer version"
+            )
         await connection.run_sync(_upgrade)
 
 

@@ -2,12 +2,12 @@
 
 from alembic import context
 
-import imp.governance.models
-import imp.issuing.models
-import imp.registry.models
 from imp.database import Row
+from imp.governance import models as governance
+from imp.issuing import models as issuing
+from imp.registry import models as registry
 
-__all__: list[str] = []
+__all__ = ["governance", "issuing", "registry"]  # their import fills the metadata
 
 connection = context.config.attributes["connection"]
 context.configure(connection=connection, target_metadata=Row.metadata, render_as_batch=True)

@@ -1,4 +1,7 @@
-"""How a key space comes to its slots and nonce: drawn at random, because a restored backup may not know which were given out since."""
+"""How a key space comes to its slots and nonce.
+
+At random, because a restored backup may not know those given out since.
+"""
 
 import random
 import secrets
@@ -18,7 +21,10 @@ FIRST_EPOCH = 1
 
 
 def check_series(request: schemas.OpenSeries) -> None:
-    """Faces and pairing must fit: two faces of one serial are `same_serial`; associated faces come from a series each."""
+    """Faces and pairing must fit.
+
+    Two faces of one serial are `same_serial`; associated faces come from a series each.
+    """
     if len(set(request.faces)) != len(request.faces):
         raise invalid("faces", "a face is named once")
     expected = 2 if request.pairing == "same_serial" else 1

@@ -1,4 +1,7 @@
-"""Tables of the registry. A row made by a command names the command's outbox row by `seq`; that one says whether it was applied."""
+"""Tables of the registry.
+
+A row made by a command names its outbox row by `seq`, and that one says whether it was applied.
+"""
 
 from sqlalchemy import ForeignKeyConstraint, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column

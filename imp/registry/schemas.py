@@ -8,6 +8,7 @@ from imp.commands import Face, FaceSlot, Format, Gtin, Host, Id, Level, LongText
 from imp.results import CatalogueKeySpace
 from imp.wire import CommandRequest, PageRequest, Request, Response
 
+
 class AddTenant(Request, frozen=True, kw_only=True):
     tenant: Id
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]

@@ -1,6 +1,6 @@
-"""What the registry decides: who owns a host, which slots and nonce a key space gets, when the same request comes again.
+"""What the registry decides: who owns a host, which slots and nonce a key space gets, what a repeated request means.
 
-Writing functions run inside a Work and return the outbox row whose outcome decides; reading functions need a session only.
+Writing functions run inside a Work and return the outbox row whose outcome decides; reading ones need a session only.
 """
 
 import random
@@ -170,7 +170,9 @@ async def renew_series(work: Work, request: schemas.RenewSeries, draw: random.Ra
 
 async def newest_epoch(session: AsyncSession, series: str) -> KeySpaceEntry:
     """The newest epoch of a series."""
-    statement = select(KeySpaceEntry).where(KeySpaceEntry.series == series).order_by(KeySpaceEntry.epoch.desc()).limit(1)
+    statement = (
+        select(KeySpaceEntry).where(KeySpaceEntry.series == series).order_by(KeySpaceEntry.epoch.desc()).limit(1)
+    )
     row = await session.scalar(statement)
     if row is None:
         raise NotFound(f"there is no series {series!r}")
@@ -208,8 +210,10 @@ async def read_key_space(session: AsyncSession, seq: int) -> schemas.KeySpace:
 
 async def free_slots(session: AsyncSession, host: str) -> dict[str, int]:
     """Slots a scan domain still has, by format."""
-    statement = select(SlotAllocation.format, func.count()).where(SlotAllocation.host == host).group_by(SlotAllocation.format)
-    taken = {name: count for name, count in (await session.execute(statement)).all()}
+    statement = (
+        select(SlotAllocation.format, func.count()).where(SlotAllocation.host == host).group_by(SlotAllocation.format)
+    )
+    taken = dict(row.tuple() for row in (await session.execute(statement)).all())
     return {name: total - taken.get(name, 0) for name, total in SLOT_COUNTS.items()}
 
 
