@@ -1,0 +1,73 @@
+//! Locks over scan records: one record belongs to one stripe, whose lock covers read, decision and write.
+
+use crate::error::Result;
+use crate::event::event_key;
+use crate::store::{Batch, Family, Store};
+use parking_lot::{Mutex, MutexGuard};
+
+/// Stripes of a new directory; the number is fixed in `meta`, because event keys carry it.
+pub const STRIPES: u16 = 256;
+
+/// What a stripe's lock protects: the number of its next event and buffers that are reused.
+pub struct Stripe {
+    number: u16,
+    next_seq: u64,
+    /// Writes of the scan under way.
+    pub batch: Batch,
+    /// Bytes of the record just read.
+    pub record: Vec<u8>,
+    /// Bytes of the event under construction.
+    pub event: Vec<u8>,
+}
+
+impl Stripe {
+    /// Put the event in `self.event` into the batch under the stripe's next number.
+    pub fn add_event(&mut self) {
+        self.batch.put(Family::Event, &event_key(self.number, self.next_seq), &self.event);
+    }
+
+    /// Write the batch; the event number advances only when it was written, so numbers have no gaps.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub fn write(&mut self, store: &dyn Store) -> Result<()> {
+        store.write(&self.batch)?;
+        self.next_seq += 1;
+        Ok(())
+    }
+
+    /// Empty the buffers for the next scan.
+    fn clear(&mut self) {
+        self.batch.clear();
+        self.event.clear();
+    }
+}
+
+/// All stripes.
+pub struct Stripes(Box<[Mutex<Stripe>]>);
+
+impl Stripes {
+    /// Stripes whose event numbers go on after the last stored event of each.
+    ///
+    /// # Errors
+    /// As [`Store::last_key`].
+    pub fn open(store: &dyn Store, count: u16) -> Result<Self> {
+        let stripe = |number: u16| -> Result<Mutex<Stripe>> {
+            let last = store.last_key(Family::Event, &number.to_be_bytes())?;
+            let next_seq = last.map_or(0, |key| {
+                let seq = key.last_chunk::<8>().map_or(0, |seq| u64::from_be_bytes(*seq));
+                seq + 1
+            });
+            let batch = Batch::default();
+            Ok(Mutex::new(Stripe { number, next_seq, batch, record: Vec::new(), event: Vec::new() }))
+        };
+        Ok(Self((0..count).map(stripe).collect::<Result<_>>()?))
+    }
+
+    /// Lock the stripe of a record or device by its hash, with empty buffers.
+    pub fn lock(&self, hash: u64) -> MutexGuard<'_, Stripe> {
+        let mut stripe = self.0[(hash % self.0.len() as u64) as usize].lock();
+        stripe.clear();
+        stripe
+    }
+}
