@@ -3,7 +3,10 @@
 #![warn(missing_docs)]
 
 pub mod code;
+pub mod engine;
 pub mod error;
+pub mod event;
+pub mod ledger;
 pub mod scan;
 pub mod state;
 pub mod store;

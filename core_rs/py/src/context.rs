@@ -2,7 +2,7 @@
 
 use crate::errors::to_py;
 use imp_core::error::Error;
-use imp_core::scan::{Datum, Language, Position, Role};
+use imp_core::scan::{Datum, Lang, Position, Role};
 use pyo3::prelude::*;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub struct ScanContext {
     pub address: Option<IpAddr>,
     pub user_agent: Vec<u8>,
     pub position: Option<Position>,
-    pub language: Language,
+    pub language: Lang,
     pub idempotency_key: Option<Vec<u8>>,
     pub caller_at_us: Option<i64>,
     pub count: bool,
@@ -52,10 +52,12 @@ impl ScanContext {
         let role = Role::from_name(role).ok_or_else(|| {
             invalid("role", format!("{role:?} is none of {}", Role::ALL.map(Role::name).join(", ")))
         })?;
-        let language = Language::from_name(language)
+        let language = lang_of(language)
             .ok_or_else(|| invalid("language", format!("{language:?} is neither \"zh\" nor \"en\"")))?;
         let address = address
-            .map(|text| text.parse().map_err(|_| invalid("address", format!("{text:?} is not an IP address"))))
+            .map(|text| {
+                text.parse().map_err(|_| invalid("address", format!("{text:?} is not an IP address")))
+            })
             .transpose()?;
         short("device", device.as_deref())?;
         short("idempotency_key", idempotency_key.as_deref())?;
@@ -74,6 +76,14 @@ impl ScanContext {
             lot,
             now_us,
         })
+    }
+}
+
+fn lang_of(name: &str) -> Option<Lang> {
+    match name {
+        "zh" => Some(Lang::Zh),
+        "en" => Some(Lang::En),
+        _ => None,
     }
 }
 
@@ -138,7 +148,10 @@ impl EngineOptions {
             return Err(invalid("session_us", format!("{session_us}; 1 µs to one day is accepted")));
         }
         if !(1_000..=10_000_000).contains(&flush_interval_us) {
-            return Err(invalid("flush_interval_us", format!("{flush_interval_us}; 1 ms to 10 s is accepted")));
+            return Err(invalid(
+                "flush_interval_us",
+                format!("{flush_interval_us}; 1 ms to 10 s is accepted"),
+            ));
         }
         Ok(Self {
             in_memory,

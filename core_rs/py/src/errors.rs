@@ -8,13 +8,28 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyTuple, PyType};
 
 create_exception!(imp._core, ImpError, PyException, "Root of every error IMP raises on purpose.");
-create_exception!(imp._core, Conflict, ImpError, "The request contradicts something accepted under the same id.");
+create_exception!(
+    imp._core,
+    Conflict,
+    ImpError,
+    "The request contradicts something accepted under the same id."
+);
 create_exception!(imp._core, Busy, ImpError, "Push-back: the same call may be repeated after a moment.");
 create_exception!(imp._core, Poisoned, ImpError, "The engine stopped writing until it is reopened.");
-create_exception!(imp._core, CorruptData, ImpError, "Stored bytes do not have the form they were written in.");
+create_exception!(
+    imp._core,
+    CorruptData,
+    ImpError,
+    "Stored bytes do not have the form they were written in."
+);
 create_exception!(imp._core, StoreLocked, ImpError, "Another process owns the directory.");
 create_exception!(imp._core, WrongSecret, ImpError, "The master secret is not the directory's.");
-create_exception!(imp._core, IncompatibleData, ImpError, "The directory was written by a newer version of IMP.");
+create_exception!(
+    imp._core,
+    IncompatibleData,
+    ImpError,
+    "The directory was written by a newer version of IMP."
+);
 create_exception!(imp._core, EngineClosed, ImpError, "The engine was closed.");
 
 /// The three kinds that are also one of Python's own: name, second base, docstring.
@@ -34,19 +49,22 @@ fn with_two_bases(py: Python<'_>, name: &str, second: Bound<'_, PyType>, doc: &s
 
 fn invalid_input(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
     let doc = "An argument is outside what is accepted; `field` names it.";
-    let made = INVALID_INPUT.get_or_try_init(py, || with_two_bases(py, "InvalidInput", py.get_type::<PyValueError>(), doc))?;
+    let made = INVALID_INPUT
+        .get_or_try_init(py, || with_two_bases(py, "InvalidInput", py.get_type::<PyValueError>(), doc))?;
     Ok(made.bind(py))
 }
 
 fn not_found(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
     let doc = "Nothing of that name belongs to this tenant.";
-    let made = NOT_FOUND.get_or_try_init(py, || with_two_bases(py, "NotFound", py.get_type::<PyLookupError>(), doc))?;
+    let made = NOT_FOUND
+        .get_or_try_init(py, || with_two_bases(py, "NotFound", py.get_type::<PyLookupError>(), doc))?;
     Ok(made.bind(py))
 }
 
 fn storage_error(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
     let doc = "The file system refused: disk full, no permission, read-only …";
-    let made = STORAGE_ERROR.get_or_try_init(py, || with_two_bases(py, "StorageError", py.get_type::<PyOSError>(), doc))?;
+    let made = STORAGE_ERROR
+        .get_or_try_init(py, || with_two_bases(py, "StorageError", py.get_type::<PyOSError>(), doc))?;
     Ok(made.bind(py))
 }
 

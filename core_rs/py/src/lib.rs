@@ -1,6 +1,7 @@
 //! The native module `imp._core`: a thin seam over `imp_core`.
 
 mod codes;
+mod context;
 mod engine;
 mod errors;
 

@@ -47,7 +47,8 @@ impl AliasFilter {
 
     /// Whether the text may have been added; false is certain.
     pub fn may_contain(&self, hash: u128) -> bool {
-        !self.is_empty() && self.places(hash).all(|(word, bit)| self.words[word].load(Ordering::Relaxed) & bit != 0)
+        !self.is_empty()
+            && self.places(hash).all(|(word, bit)| self.words[word].load(Ordering::Relaxed) & bit != 0)
     }
 
     /// Double hashing (Kirsch and Mitzenmacher, 2006) over the two halves of the hash.
@@ -74,7 +75,8 @@ mod tests {
             filter.insert(alias_hash(&i.to_be_bytes()));
         }
         assert!((0..10_000u32).all(|i| filter.may_contain(alias_hash(&i.to_be_bytes()))));
-        let passed = (10_000..110_000u32).filter(|i| filter.may_contain(alias_hash(&i.to_be_bytes()))).count();
+        let passed =
+            (10_000..110_000u32).filter(|i| filter.may_contain(alias_hash(&i.to_be_bytes()))).count();
         assert!(passed < 1_000, "{passed} of 100,000 strangers passed");
     }
 }

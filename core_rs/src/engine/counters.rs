@@ -49,7 +49,11 @@ impl Counters {
             let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {value}");
         };
         single("imp_scans_unrecorded_total", "Scans answered without being recorded.", &self.unrecorded);
-        single("imp_events_dropped_total", "Events of unissued codes left out by the cap.", &self.events_dropped);
+        single(
+            "imp_events_dropped_total",
+            "Events of unissued codes left out by the cap.",
+            &self.events_dropped,
+        );
         single("imp_commands_applied_total", "Commands applied.", &self.commands_applied);
         single("imp_commands_refused_total", "Commands refused.", &self.commands_refused);
     }

@@ -1,7 +1,8 @@
 //! Locks over scan records: one record belongs to one stripe, whose lock covers read, decision and write.
 
 use crate::error::Result;
-use crate::event::event_key;
+use crate::event::{Event, event_key};
+use crate::scan::{REASONS_MAX, Reasons};
 use crate::store::{Batch, Family, Store};
 use parking_lot::{Mutex, MutexGuard};
 
@@ -16,13 +17,19 @@ pub struct Stripe {
     pub batch: Batch,
     /// Bytes of the record just read.
     pub record: Vec<u8>,
-    /// Bytes of the event under construction.
-    pub event: Vec<u8>,
+    event: Vec<u8>,
 }
 
 impl Stripe {
-    /// Put the event in `self.event` into the batch under the stripe's next number.
-    pub fn add_event(&mut self) {
+    /// Put an event into the batch under the stripe's next number.
+    pub fn add_event(&mut self, event: &Event<'_>, reasons: &Reasons) {
+        let mut numbers = [0; REASONS_MAX];
+        let mut count = 0;
+        for (number, reason) in numbers.iter_mut().zip(reasons.iter()) {
+            *number = reason.id();
+            count += 1;
+        }
+        Event { reasons: &numbers[..count], ..*event }.encode(&mut self.event);
         self.batch.put(Family::Event, &event_key(self.number, self.next_seq), &self.event);
     }
 

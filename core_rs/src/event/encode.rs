@@ -98,7 +98,8 @@ pub fn geohash5(lat_e7: i32, lon_e7: i32) -> u32 {
     let (mut lat, mut lon) = ((-900_000_000i64, 900_000_000i64), (-1_800_000_000i64, 1_800_000_000i64));
     let mut cell = 0;
     for bit in 0..BITS {
-        let (range, value) = if bit % 2 == 0 { (&mut lon, i64::from(lon_e7)) } else { (&mut lat, i64::from(lat_e7)) };
+        let (range, value) =
+            if bit % 2 == 0 { (&mut lon, i64::from(lon_e7)) } else { (&mut lat, i64::from(lat_e7)) };
         let middle = (range.0 + range.1) / 2;
         let upper = value >= middle;
         if upper {

@@ -73,7 +73,10 @@ mod tests {
             v: 1,
         };
         let text = String::from_utf8(leaf.canonical_bytes()).unwrap();
-        assert!(text.starts_with(r#"{"action":"freeze","actor":"a1","after":{"a":2,"b":1},"at_us":5"#), "{text}");
+        assert!(
+            text.starts_with(r#"{"action":"freeze","actor":"a1","after":{"a":2,"b":1},"at_us":5"#),
+            "{text}"
+        );
         let parsed: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(serde_json::to_string(&parsed).unwrap(), text, "a sorted map prints the same bytes");
     }

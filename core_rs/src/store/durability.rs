@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -33,6 +33,8 @@ struct Shared {
     interval: Duration,
     /// Copy of `State::durable` that is read without the lock.
     durable: AtomicU64,
+    /// Copy of `State::poisoned.is_some()`, likewise.
+    is_poisoned: AtomicBool,
     state: Mutex<State>,
     /// The thread sleeps here between flushes.
     kicked: Condvar,
@@ -66,6 +68,7 @@ impl Durability {
             store,
             interval,
             durable: AtomicU64::new(0),
+            is_poisoned: AtomicBool::new(false),
             state: Mutex::default(),
             kicked: Condvar::new(),
             published: Condvar::new(),
@@ -126,6 +129,12 @@ impl Durability {
         callback(answer);
     }
 
+    /// Whether nothing is written any more. Takes no lock: every scan asks.
+    #[must_use]
+    pub fn is_poisoned(&self) -> bool {
+        self.shared.is_poisoned.load(Ordering::Acquire)
+    }
+
     /// Why nothing is written any more; `None` while all is well.
     #[must_use]
     pub fn poisoned(&self) -> Option<String> {
@@ -137,6 +146,7 @@ impl Durability {
         let orphans = {
             let mut state = self.shared.state.lock();
             state.poisoned.get_or_insert_with(|| reason.to_owned());
+            self.shared.is_poisoned.store(true, Ordering::Release);
             self.shared.kicked.notify_one();
             self.shared.published.notify_all();
             std::mem::take(&mut state.subscribers)
@@ -284,6 +294,7 @@ impl Shared {
     }
 
     fn give_up(&self, mut state: MutexGuard<'_, State>, error: &Error) -> bool {
+        self.is_poisoned.store(true, Ordering::Release);
         let reason = state.poisoned.get_or_insert_with(|| format!("the journal cannot be flushed: {error}"));
         let refusal = Error::Poisoned(reason.clone());
         let orphans = std::mem::take(&mut state.subscribers);

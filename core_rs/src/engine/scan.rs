@@ -1,0 +1,287 @@
+//! One scan, from text to outcome.
+
+use super::Engine;
+use super::identify::{Identified, NoItem};
+use super::stripes::Stripe;
+use crate::error::{Error, Result};
+use crate::event::{Event, geohash5};
+use crate::scan::{Outcome, Reason, Reasons, Role, ScanContext, ScannedText, Verdict, link_mismatch};
+use crate::state::{Observed, Record, State, Visit, scan_key};
+use crate::store::Family;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// How a scan of an issued item counts (design: state is per item, counts are per face).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Counting {
+    /// Counts, and decides who was first: a consumer on the counting face of an active item.
+    Sessions,
+    /// Counts without sessions: a consumer on another face or level of an active item.
+    Scans,
+    /// Leaves an event and nothing else: roles, and items that are not active.
+    EventOnly,
+}
+
+impl Engine {
+    /// Scan a text. Always answers: what cannot be recorded is answered unrecorded.
+    pub fn scan(&self, text: &[u8], context: &ScanContext<'_>) -> Outcome {
+        let now_us = self.time.advance(context.now_us);
+        let snapshot = self.snapshot.load();
+        let outcome = match self.identify(&snapshot, context.tenant, context.domain, text) {
+            Ok(Ok(found)) => self.scan_item(found, context, now_us),
+            Ok(Err(none)) => self.scan_no_item(none, context, now_us),
+            Err(_) => unreadable(),
+        };
+        self.counters.scan(outcome.verdict, outcome.recorded || !context.count);
+        outcome
+    }
+
+    /// A link that carries no readable code: counted as malformed.
+    pub fn scan_nothing(&self, reason: Reason) -> Outcome {
+        self.counters.scan(Verdict::Malformed, true);
+        Outcome::without_item(Verdict::Malformed, reason, ScannedText::None)
+    }
+
+    fn scan_item(&self, found: Identified, context: &ScanContext<'_>, now_us: i64) -> Outcome {
+        if let Some(reason) = link_mismatch(&found.order, context) {
+            return Outcome::without_item(Verdict::Mistyped, reason, found.text);
+        }
+        let state = found.order.state(found.index, now_us);
+        let counting = counting(&found, state, context.role);
+        let visit = Visit {
+            now_us,
+            device: context.device,
+            opens_sessions: counting == Counting::Sessions,
+            session_us: self.session_us,
+            position: context.position,
+            idempotency: context.idempotency,
+        };
+        let key = scan_key(found.item.key_space, found.item.serial, found.face);
+        let seen = if context.count {
+            self.observe(&key, &visit, counting, &found, state, context)
+        } else {
+            self.look(&key, &visit)
+        };
+        answer(found, state, seen)
+    }
+
+    /// Read the record without a lock and without counting.
+    fn look(&self, key: &[u8], visit: &Visit) -> Seen {
+        let mut bytes = Vec::new();
+        match read_record(self, key, &mut bytes) {
+            Ok(record) if record.scans > 0 => {
+                let observed = record.peek(visit);
+                Seen { record, observed: Some(observed), trace: Trace::Looked }
+            }
+            Ok(record) => Seen { record, observed: None, trace: Trace::Looked },
+            Err(_) => Seen::failed(),
+        }
+    }
+
+    /// Read, decide and write under the record's stripe lock, record and event in one batch.
+    fn observe(
+        &self,
+        key: &[u8],
+        visit: &Visit,
+        counting: Counting,
+        found: &Identified,
+        state: State,
+        context: &ScanContext<'_>,
+    ) -> Seen {
+        if self.durability.is_poisoned() {
+            return Seen::failed();
+        }
+        let mut stripe = self.stripes.lock(xxh3_64(key));
+        let mut bytes = std::mem::take(&mut stripe.record);
+        let read = read_record(self, key, &mut bytes);
+        stripe.record = bytes;
+        let Ok(mut record) = read else { return Seen::failed() };
+        let observed = match counting {
+            Counting::EventOnly => Observed { is_first: None, replay: false, new_session: false },
+            _ => record.observe(visit),
+        };
+        if observed.replay {
+            return Seen { record, observed: Some(observed), trace: Trace::Written };
+        }
+        if counting != Counting::EventOnly {
+            stripe.batch.put(Family::Scan, key, &record.encode());
+        }
+        let seen = Seen { record, observed: Some(observed), trace: Trace::Written };
+        let (verdict, reasons) = judge(found, state, &seen);
+        write_event(&mut stripe, found, verdict, &reasons, &seen, context, visit.now_us);
+        match self.write_scan(&mut stripe) {
+            Ok(()) => seen,
+            Err(_) => Seen::failed(),
+        }
+    }
+
+    /// Write what the stripe holds. Push-back leaves no trace; any other failure poisons the engine.
+    fn write_scan(&self, stripe: &mut Stripe) -> Result<()> {
+        let written = stripe.write(&*self.store);
+        if let Err(error) = &written
+            && !matches!(error, Error::Busy(_))
+        {
+            self.durability.poison(&error.to_string());
+        }
+        written
+    }
+
+    /// A text that names no issued item: counted, and journalled as far as the cap allows.
+    fn scan_no_item(&self, none: NoItem, context: &ScanContext<'_>, now_us: i64) -> Outcome {
+        let verdict = match none.reason {
+            Reason::CheckFailed => Verdict::Mistyped,
+            Reason::SlotUnknown | Reason::SerialNotIssued => Verdict::Unknown,
+            _ => Verdict::Malformed,
+        };
+        let mut outcome = Outcome::without_item(verdict, none.reason, none.text);
+        if context.count && verdict != Verdict::Malformed {
+            outcome.recorded = self.record_no_item(&outcome, context, now_us);
+            if !outcome.recorded {
+                outcome.reasons.push(Reason::NotRecorded);
+            }
+        }
+        outcome
+    }
+
+    /// Leave an event unless the device or the minute has left enough of them. Whether the scan was noted.
+    fn record_no_item(&self, outcome: &Outcome, context: &ScanContext<'_>, now_us: i64) -> bool {
+        if self.durability.is_poisoned() {
+            return false;
+        }
+        let device = context.device.cookie.or(context.device.address).unwrap_or(0);
+        if !self.foreign_limit.lock().admits(device, now_us) {
+            self.counters.event_dropped();
+            return true;
+        }
+        let mut stripe = self.stripes.lock(device);
+        let event = Event { text: outcome.code.as_bytes(), ..event_of(context, outcome.verdict, now_us) };
+        stripe.add_event(&event, &outcome.reasons);
+        self.write_scan(&mut stripe).is_ok()
+    }
+}
+
+/// What a scan left behind.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Trace {
+    /// Record or event, in the journal.
+    Written,
+    /// Nothing: it only looked.
+    Looked,
+    /// Nothing: the store could not take it.
+    Failed,
+}
+
+/// What a scan found in the record, and what it left.
+struct Seen {
+    record: Record,
+    observed: Option<Observed>,
+    trace: Trace,
+}
+
+impl Seen {
+    fn failed() -> Self {
+        Self { record: Record::default(), observed: None, trace: Trace::Failed }
+    }
+}
+
+fn read_record(engine: &Engine, key: &[u8], bytes: &mut Vec<u8>) -> Result<Record> {
+    if engine.store.get(Family::Scan, key, bytes)? { Record::decode(bytes) } else { Ok(Record::default()) }
+}
+
+fn counting(found: &Identified, state: State, role: Role) -> Counting {
+    if role != Role::Consumer || state != State::Active {
+        Counting::EventOnly
+    } else if found.opens_sessions {
+        Counting::Sessions
+    } else {
+        Counting::Scans
+    }
+}
+
+/// Verdict and reasons of an issued item, under the precedence that `state` already carries.
+fn judge(found: &Identified, state: State, seen: &Seen) -> (Verdict, Reasons) {
+    let mut reasons = Reasons::new();
+    let verdict = match state {
+        State::Recalled => (Verdict::Recalled, Some(Reason::UnderRecall)),
+        State::Void if found.order.is_replaced(found.index) => (Verdict::Void, Some(Reason::Replaced)),
+        State::Void => (Verdict::Void, Some(Reason::Voided)),
+        State::Frozen => (Verdict::Frozen, Some(Reason::OnHold)),
+        State::Expired => (Verdict::Expired, Some(Reason::PastExpiry)),
+        State::Issued => (Verdict::Inactive, Some(Reason::NotActivated)),
+        State::Active if seen.observed.is_some_and(|observed| observed.is_first == Some(false)) => {
+            (Verdict::Repeat, Some(Reason::CheckedBefore))
+        }
+        State::Active => (Verdict::Genuine, None),
+    };
+    if let Some(reason) = verdict.1 {
+        reasons.push(reason);
+    }
+    match seen.trace {
+        Trace::Written => {}
+        Trace::Looked => reasons.push(Reason::NotCounted),
+        Trace::Failed => reasons.push(Reason::NotRecorded),
+    }
+    (verdict.0, reasons)
+}
+
+fn answer(found: Identified, state: State, seen: Seen) -> Outcome {
+    let (verdict, reasons) = judge(&found, state, &seen);
+    let (is_written, is_known) = (seen.trace == Trace::Written, seen.record.scans > 0);
+    Outcome {
+        verdict,
+        reasons,
+        is_first: seen.observed.filter(|_| is_written).and_then(|observed| observed.is_first),
+        scans: is_known.then_some(seen.record.scans),
+        first_at_us: is_known.then_some(seen.record.first_us),
+        recorded: is_written,
+        code: found.text,
+        face: Some(found.face),
+        order: Some(found.order),
+        index: found.index,
+    }
+}
+
+/// The store failed before it was known what the text names.
+fn unreadable() -> Outcome {
+    Outcome::without_item(Verdict::Unknown, Reason::NotRecorded, ScannedText::None)
+}
+
+fn event_of<'a>(context: &ScanContext<'_>, verdict: Verdict, now_us: i64) -> Event<'a> {
+    Event {
+        at_us: now_us,
+        caller_at_us: context.caller_at_us,
+        tenant: context.tenant,
+        item: None,
+        verdict: verdict.id(),
+        reasons: &[],
+        role: context.role.id(),
+        channel: context.channel,
+        is_first: None,
+        opened_session: false,
+        scans: 0,
+        cookie: context.device.stored_cookie().unwrap_or(0),
+        address: context.device.address.unwrap_or(0),
+        address_prefix: context.address_prefix,
+        position: context.position.map(|at| (geohash5(at.lat_e7, at.lon_e7), at.accuracy_m, at.datum.id())),
+        text: b"",
+    }
+}
+
+fn write_event(
+    stripe: &mut Stripe,
+    found: &Identified,
+    verdict: Verdict,
+    reasons: &Reasons,
+    seen: &Seen,
+    context: &ScanContext<'_>,
+    now_us: i64,
+) {
+    let observed = seen.observed;
+    let event = Event {
+        item: Some((found.item.key_space, found.item.serial, found.face.id())),
+        is_first: observed.and_then(|observed| observed.is_first),
+        opened_session: observed.is_some_and(|observed| observed.new_session),
+        scans: seen.record.scans,
+        ..event_of(context, verdict, now_us)
+    };
+    stripe.add_event(&event, reasons);
+}
