@@ -77,7 +77,7 @@ fn push_two(out: &mut Vec<u8>, value: i64) {
     out.extend_from_slice(&[b'0' + digit(value / 10), b'0' + digit(value % 10)]);
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a decimal digit")]
+#[expect(clippy::cast_sign_loss, reason = "callers give no negative numbers")]
 const fn digit(value: i64) -> u8 {
     (value % 10) as u8
 }
