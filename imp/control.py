@@ -79,7 +79,9 @@ VERBS: dict[str, Verb] = {}
 
 
 class Control:
-    """The verbs on one open directory. `actor` is who acts, as the operation log names it (`cli:root`, `key:…`)."""
+    """The verbs on one open directory; all of them take a tenant and a request, whether they use both or not.
+
+    `actor` is who acts, as the operation log names it (`cli:root`, `key:…`)."""
 
     def __init__(self, directory: "Directory", actor: str = "operator") -> None:
         self._directory = directory
@@ -111,7 +113,7 @@ class Control:
     # registry -----------------------------------------------------------------------------------------------------
 
     @_verb(None, needs_tenant=False)
-    async def add_tenant(self, tenant: str, request: registry.AddTenant) -> registry.Tenant:
+    async def add_tenant(self, tenant: str, request: registry.AddTenant) -> registry.Tenant:  # noqa: ARG002
         """Add the tenant in the request.
 
         `tenant` is "". The same again answers the same; another name is a Conflict.
@@ -121,7 +123,7 @@ class Control:
         return await add_tenant(self._managed.database, request, self._directory.clock())
 
     @_verb(None, needs_tenant=False)
-    async def list_tenants(self, tenant: str, request: registry.ListTenants) -> registry.Tenants:
+    async def list_tenants(self, tenant: str, request: registry.ListTenants) -> registry.Tenants:  # noqa: ARG002
         """Tenants by id; `tenant` is ""."""
         return await self._directory.commands.list_tenants(request)
 
@@ -257,12 +259,12 @@ class Control:
         return await self._managed.keys.authenticate(secret)
 
     @_verb(None, needs_tenant=False)
-    async def backup(self, tenant: str, request: governance.Backup) -> governance.BackedUp:
+    async def backup(self, tenant: str, request: governance.Backup) -> governance.BackedUp:  # noqa: ARG002
         """Copy engine, then database, to a new directory; `tenant` is ""."""
-        return await back_up(self._directory, Path(request.to).absolute())
+        return await back_up(self._directory, Path(request.to))
 
     @_verb(None, needs_tenant=False)
-    async def accept_restore(self, tenant: str, request: governance.AcceptRestore) -> governance.Status:
+    async def accept_restore(self, tenant: str, request: governance.AcceptRestore) -> governance.Status:  # noqa: ARG002
         """Accept the window a restore printed, so that claims are allowed again; `tenant` is ""."""
         marker = self._directory.marker
         if marker.restored is None:
@@ -273,7 +275,7 @@ class Control:
         return await read_status(self._directory, None)
 
     @_verb(None, needs_tenant=False)
-    async def status(self, tenant: str, request: governance.StatusRequest) -> governance.Status:
+    async def status(self, tenant: str, request: governance.StatusRequest) -> governance.Status:  # noqa: ARG002
         """Readiness, what waits and what an operator should act on; `tenant` is "" for all tenants."""
         return await read_status(self._directory, tenant or None)
 

@@ -159,9 +159,9 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    # A transaction that reads first and writes later cannot be promoted once another wrote; writers take the lock at
-    once. writing = connection.get_execution_options().get(_WRITING, False) connection.exec_driver_sql("BEGIN
-    IMMEDIATE" if writing else "BEGIN")
+    # A transaction that reads first cannot become a writing one once another wrote; writers take the lock at once.
+    is_writing = connection.get_execution_options().get(_WRITING, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writing else "BEGIN")
 
 
 @contextlib.contextmanager

@@ -227,6 +227,6 @@ def _settled(event_id: str, report: bytes) -> Settled:
 
 def _out_of_step(tenant: str, what: str) -> OutOfStep:
     return OutOfStep(
-        f"tenant {tenant}: {what}; database and engine do not belong together. hint: put the matching database back, or "
+        f"tenant {tenant}: {what}; engine and database do not belong together. hint: put the matching database back or "
         "build a new directory with `imp restore` from a backup that holds both"
     )

@@ -46,15 +46,18 @@ async def restore(
     """
     settings = settings or Settings()
     record = await asyncio.to_thread(read_backup, backup)
-    _check(record, to, settings, sql, secret_file)
+    await asyncio.to_thread(_check, record, to, settings, sql, secret_file)
     now_us = clock()
     with Draft(to) as draft:
-        await asyncio.to_thread(_lay_out, record, backup, draft, sql, secret_file, now_us)
+        mark = RestoreMark(backup_at_us=record.at_us, restored_at_us=now_us)
+        await asyncio.to_thread(_lay_out, record, mark, draft, backup / "engine", sql or backup / "sql.sqlite3")
+        if secret_file is not None:
+            make_secret_file(draft / "secret", read_secret_file(secret_file))
         async with await Directory.open(draft, settings, clock=clock) as directory:
             series = await _demand_new_epochs(directory)
             reapplied = directory.reapplied
     return Restored(
-        to=str(to.absolute()),
+        to=str(to),
         backup_at_us=record.at_us,
         restored_at_us=now_us,
         reapplied=reapplied,
@@ -75,22 +78,17 @@ def _check(record: BackupRecord, to: Path, settings: Settings, sql: Path | None,
         raise invalid("secret_file", "the settings take the master secret from elsewhere; name it only once")
 
 
-def _lay_out(
-    record: BackupRecord, backup: Path, draft: Path, sql: Path | None, secret_file: Path | None, now_us: int
-) -> None:
+def _lay_out(record: BackupRecord, mark: RestoreMark, draft: Path, engine: Path, sql: Path) -> None:
     try:
-        shutil.copytree(backup / "engine", draft / "engine")
+        shutil.copytree(engine, draft / "engine")
     except OSError as error:
-        raise StorageError(f"the engine of {backup} cannot be copied: {error}") from error
+        raise StorageError(f"{engine} cannot be copied: {error}") from error
     if record.database == "internal":
-        copy_sqlite(sql or backup / "sql.sqlite3", draft / "sql.sqlite3")
-    if secret_file is not None:
-        make_secret_file(draft / "secret", read_secret_file(secret_file))
-    mark = RestoreMark(backup_at_us=record.at_us, restored_at_us=now_us)
+        copy_sqlite(sql, draft / "sql.sqlite3")
     marker = Marker(
         kind=record.kind,
         database=record.database,
-        created_at_us=now_us,
+        created_at_us=mark.restored_at_us,
         restored=mark,
         orders_need_epoch=record.orders_need_epoch,
     )

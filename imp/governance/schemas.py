@@ -105,7 +105,7 @@ class BackedUp(Response, frozen=True, kw_only=True):
     to: str
     at_us: int
     last_seqs: dict[str, int]
-    steps: list[str] = []
+    steps: list[str] = msgspec.field(default_factory=list[str])
 
 
 class Restored(Response, frozen=True, kw_only=True):

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+import msgspec
+
 from imp import commands
 from imp.commands import CodeTexts, Id, Lot, Micros, Quantity
 from imp.results import Order, Report
@@ -43,7 +45,7 @@ class Issued(Response, frozen=True, kw_only=True):
     order: Order
     report: Report
     odds_one_in: float | None = None
-    warnings: list[str] = []
+    warnings: list[str] = msgspec.field(default_factory=list[str])
 
 
 class GetOrder(Request, frozen=True, kw_only=True):
