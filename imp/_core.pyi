@@ -194,7 +194,7 @@ class SlotCipher:
     format: "base32" (15 characters, slots 0 to 1,023) or "digits" (20 digits, slots 0 to 99). key: 16 or 32 bytes.
     """
 
-    def __new__(cls, format: str, slot: int, key: bytes) -> SlotCipher: ...
+    def __new__(cls, format: str, slot: int, key: bytes) -> SlotCipher: ...  # noqa: A002
     @property
     def format(self) -> str:
         """Name of the format."""
@@ -210,7 +210,7 @@ class SlotCipher:
     def encode(self, serial: int) -> bytes:
         """The code of one serial. Raises InvalidInput for a serial outside the domain."""
     def encode_range(self, first: int, count: int, threads: int = 1) -> bytes:
-        """The codes of `count` serials from `first` on, one after the other, `code_len` bytes each; the GIL is released.
+        """The codes of `count` serials from `first` on, one after the other, `code_len` bytes each; releases the GIL.
 
         count: up to BATCH_CODES_MAX. threads: 1 to 256; the bytes do not depend on it. Raises InvalidInput.
         """
@@ -220,19 +220,19 @@ class SlotCipher:
         A code nobody issued deciphers too: compare the number with the issued watermark.
         """
     def decode_many(self, texts: Buffer | list[bytes], threads: int = 1) -> bytes:
-        """`decode` for many texts with the GIL released: one u64 each, little endian: the number or a NOT_A_CODE_* constant.
+        """`decode` for many texts with the GIL released: a little-endian u64 each, the number or NOT_A_CODE_*.
 
-        A buffer of bytes (uint8) holds texts of `code_len` bytes each; a list holds texts of any length. Raises InvalidInput when the
-        buffer is no whole number of texts.
+        A buffer of bytes (uint8) holds texts of `code_len` bytes each; a list holds texts of any length. Raises
+        InvalidInput when the buffer is no whole number of texts.
         """
 
 @final
 class Parsed:
     """What a text says before any key is asked. Frozen.
 
-    failure: None for a well-formed code, otherwise "mistyped" (check does not fit), "empty", "too_long" (over 64 bytes), "length"
-    (neither 15 nor 20 characters) or "alphabet". format: name, also when mistyped. slot, body: numbers of a well-formed code.
-    text: the text in canonical characters without separators, "" when malformed.
+    failure: None for a well-formed code, else "mistyped" (check does not fit), "empty", "too_long" (over 64 bytes),
+    "length" (neither 15 nor 20 characters) or "alphabet". format: name, also when mistyped. slot, body: numbers of a
+    well-formed code. text: the text in canonical characters without separators, "" when malformed.
     """
 
     @property
@@ -249,32 +249,32 @@ class Parsed:
 
 @final
 class WordFilter:
-    """One version of the list of words that no code may spell: 0 has none, 1 is built in. Published versions never change. Frozen."""
+    """A version of the list of words that no code may spell: 0 is empty, 1 built in; versions never change. Frozen."""
 
     def __new__(cls, version: int) -> WordFilter: ...
     def matches(self, text: bytes) -> bool:
         """Whether the normalised text of a base32 code spells a word; digits codes never do."""
 
 def parse(text: bytes) -> Parsed:
-    """Read a code: ignore case, spaces and hyphens, read O as 0 and I or L as 1; then length, alphabet, check. Never corrects."""
+    """Read a code: ignore case, spaces, hyphens; O reads as 0, I and L as 1; then length, alphabet, check."""
 
-def guess_odds(format: str, planned: int) -> tuple[float, str]:
+def guess_odds(format: str, planned: int) -> tuple[float, str]:  # noqa: A002
     """Odds that one guess hits one of `planned` codes of a key space: (tries per hit, "ok" | "warn" | "refuse").
 
-    Worse than 1:1,000,000 warns, worse than 1:10,000 is refused. The guesser is taken to know a slot and to fit the check.
+    Worse than 1:1,000,000 warns, worse than 1:10,000 is refused. The guesser knows a slot and makes the check fit.
     """
 
 def alias_hash(normalised: bytes) -> int:
     """XXH3-128 (seed 0) of a normalised foreign text: the key of the alias table."""
 
 def normalise_alias(text: bytes, fold_case: bool = False) -> bytes:
-    """The form in which a foreign text is stored and looked up: trimmed of ASCII white space, upper case where `fold_case`.
+    """The form in which a foreign text is stored and looked up: trimmed, in upper case where `fold_case` (ASCII only).
 
     Raises InvalidInput for an empty text, more than 64 bytes, or anything but UTF-8 without control characters.
     """
 
 def normalise_carrier(carrier: str, text: bytes, fold_case: bool = False) -> bytes:
-    """`normalise_alias` for a carrier: "text", or hexadecimal "epc", "tid", "nfc_uid" without separators in upper case."""
+    """`normalise_alias` for a carrier: "text", or "epc", "tid", "nfc_uid": upper-case hexadecimal, no separators."""
 
 def aes_blocks(key: bytes, count: int) -> bytes:
     """Encipher at least `count` blocks with raw AES, 64 side by side, with the GIL released; returns one block.

@@ -1,8 +1,9 @@
 """Foreign codes and other carriers: reading a file of texts that will stand for items without being our codes.
 
-The file has one text per line: a replaced supplier's codes, EPC or TID of RFID tags, UIDs of NFC tags. Reading is the dry run of an
-import: it changes nothing, gives every text in the form in which it will be stored and looked up, and names each line that cannot be
-taken. Whether a text already stands for another item is known to the engine alone, which refuses the import then.
+The file has one text per line: a replaced supplier's codes, EPC or TID of RFID tags, UIDs of NFC tags. Reading is the
+dry run of an import: it changes nothing, gives every text in the form in which it will be stored and looked up, and
+names each line that cannot be taken. Whether a text already stands for another item is known to the engine alone,
+which refuses the import then.
 """
 
 from collections.abc import Iterable
@@ -31,8 +32,8 @@ class AliasLine(NamedTuple):
 class AliasReading(NamedTuple):
     """What a file of foreign texts holds.
 
-    texts: normalised, in file order, each once. lines_count: lines read, blank ones included. refused_count: lines that cannot be
-    taken, of which `refused` keeps the first 1,000.
+    texts: normalised, in file order, each once. lines_count: lines read, blank ones included. refused_count: lines
+    that cannot be taken, of which `refused` keeps the first 1,000.
     """
 
     texts: list[str]
@@ -44,9 +45,9 @@ class AliasReading(NamedTuple):
 def read_aliases(lines: Iterable[bytes | str], carrier: Carrier = "text", *, fold_case: bool = False) -> AliasReading:
     """Read texts, one per line; blank lines are skipped and a byte order mark is ignored.
 
-    carrier: "text" keeps each text but for white space around it (`fold_case`: ASCII letters become upper case); "epc", "tid" and
-    "nfc_uid" take hexadecimal digits, drop the separators between bytes and write upper case. Raises InvalidInput only for an unknown
-    carrier; a bad line is reported, never raised.
+    carrier: "text" keeps each text but for white space around it (`fold_case`: ASCII letters become upper case);
+    "epc", "tid" and "nfc_uid" take hexadecimal digits, drop the separators between bytes and write upper case. Raises
+    InvalidInput only for an unknown carrier; a bad line is reported, never raised.
     """
     _known(carrier)
     first_line: dict[str, int] = {}

@@ -1,17 +1,18 @@
 """Codes: serial numbers turned into texts nobody can guess, and back. Pure computation, no engine needed.
 
-A code is slot + body + check. The slot names a key, the body is the serial under FF1 (NIST SP 800-38G), the check finds typing
-errors. One call handles up to 10,000,000 codes with the GIL released, in buffers that NumPy and Arrow view without a copy:
+A code is slot + body + check. The slot names a key, the body is the serial under FF1 (NIST SP 800-38G), the check
+finds typing errors. One call handles up to 10,000,000 codes with the GIL released, in buffers that NumPy and Arrow
+view without a copy:
 
     >>> cipher = SlotCipher("base32", 0, bytes(16))
     >>> buffer = cipher.encode_range(0, 3)
     >>> np.frombuffer(buffer, dtype=f"S{cipher.code_len}")
-    array([b'001Y0JVX12WFFTD', b'00D45X0GSVCBTFN', b'00D6C6CQ3FBBNVB'], dtype='|S15')
+    array([b'00XSSEKP23D1M4W', b'00TK6S342NAEKW8', b'00SN34VN0SFRTXQ'], dtype='|S15')
     >>> np.frombuffer(cipher.decode_many(buffer), dtype="<u8")
     array([0, 1, 2], dtype=uint64)
 
-Texts that are not codes are values, never exceptions: `decode` gives None, `decode_many` one of the `NotACode` numbers, `parse` says
-what is wrong. Arguments outside what is accepted raise `imp.errors.InvalidInput`.
+Texts that are not codes are values, never exceptions: `decode` gives None, `decode_many` one of the `NotACode`
+numbers, `parse` says what is wrong. Arguments outside what is accepted raise `imp.errors.InvalidInput`.
 """
 
 from enum import IntEnum
@@ -55,7 +56,7 @@ __all__ = [
 
 
 class NotACode(IntEnum):
-    """What a packed result of `SlotCipher.decode_many` means when it is no serial. All values lie above every domain."""
+    """What a packed result of `SlotCipher.decode_many` means when it is no serial; above every domain."""
 
     MALFORMED = NOT_A_CODE_MALFORMED
     """Not written like a code."""

@@ -43,7 +43,8 @@ where
 {
     value.extract().map_err(|error| {
         if value.is_instance_of::<PyInt>() {
-            to_py(Error::invalid(field, format!("{value} is out of range")))
+            let bits = 8 * size_of::<N>();
+            to_py(Error::invalid(field, format!("{value}; a whole number from 0 to 2^{bits} - 1 is expected")))
         } else {
             error
         }
@@ -51,7 +52,7 @@ where
 }
 
 fn threads_count(threads: i64) -> PyResult<usize> {
-    threads.try_into().map_err(|_| to_py(Error::invalid("threads", format!("{threads} is out of range"))))
+    threads.try_into().map_err(|_| to_py(Error::invalid("threads", format!("{threads}; accepted are 1 to {}", code::BATCH_THREADS_MAX))))
 }
 
 fn format_named(name: &str) -> PyResult<Format> {
@@ -169,7 +170,7 @@ impl SlotCipher {
         } else {
             let texts = PackedTexts::new(texts)?;
             py.detach(|| {
-                let count = texts.len() / self.code_len();
+                let count = texts.len().div_ceil(self.code_len());
                 code::check_batch(count, threads)?;
                 let mut out = vec![0; count];
                 self.0.decode_packed(&texts, &mut out, threads).map(|()| out)

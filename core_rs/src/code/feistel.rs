@@ -73,20 +73,25 @@ impl Halves for DigitsHalves {
 
     #[inline(always)]
     fn add(round: u8, half: u32, y: u64) -> u32 {
-        if round.is_multiple_of(2) {
-            ((u64::from(half) + y % DIGITS_UPPER) % DIGITS_UPPER) as u32
-        } else {
-            ((u64::from(half) + y % DIGITS_LOWER) % DIGITS_LOWER) as u32
-        }
+        let (modulus, y) = digits_round(round, y);
+        let sum = half + y;
+        if sum >= modulus { sum - modulus } else { sum }
     }
 
     #[inline(always)]
     fn sub(round: u8, half: u32, y: u64) -> u32 {
-        if round.is_multiple_of(2) {
-            ((u64::from(half) + DIGITS_UPPER - y % DIGITS_UPPER) % DIGITS_UPPER) as u32
-        } else {
-            ((u64::from(half) + DIGITS_LOWER - y % DIGITS_LOWER) % DIGITS_LOWER) as u32
-        }
+        let (modulus, y) = digits_round(round, y);
+        if half >= y { half - y } else { half + modulus - y }
+    }
+}
+
+/// The modulus of a round and `y` reduced by it; a constant in both branches, so no division.
+#[inline(always)]
+fn digits_round(round: u8, y: u64) -> (u32, u32) {
+    if round.is_multiple_of(2) {
+        (DIGITS_UPPER as u32, (y % DIGITS_UPPER) as u32)
+    } else {
+        (DIGITS_LOWER as u32, (y % DIGITS_LOWER) as u32)
     }
 }
 

@@ -107,10 +107,13 @@ fn read_base32(symbols: &[u8; CODE_LEN_MAX]) -> (u16, u64, bool) {
     (slot, u64::from(upper) << 30 | u64::from(lower), check == symbols[14])
 }
 
-/// Slot, body and whether the check digit fits.
+/// Slot, body and whether the check digit fits; two digits per step.
 fn read_digits(symbols: &[u8; CODE_LEN_MAX]) -> (u16, u64, bool) {
-    let number = |range: std::ops::Range<usize>| {
-        symbols[range].iter().fold(0u64, |number, &symbol| number * 10 + u64::from(symbol))
-    };
-    (number(0..2) as u16, number(2..19), check::damm(symbols) == 0)
+    let mut pairs = [0; CODE_LEN_MAX / 2];
+    for (pair, digits) in pairs.iter_mut().zip(symbols.chunks_exact(2)) {
+        *pair = u32::from(digits[0]) * 10 + u32::from(digits[1]);
+    }
+    let state = pairs.iter().fold(0, |state, &pair| check::damm_pair(state, pair));
+    let body = pairs[1..9].iter().fold(0, |body, &pair| body * 100 + u64::from(pair));
+    (pairs[0] as u16, body * 10 + u64::from(symbols[18]), state == 0)
 }
