@@ -67,7 +67,7 @@ def openapi_config() -> OpenAPIConfig:
 
 async def _problem_when_missing(response: Response[Any]) -> Response[Any]:
     if response.status_code == 404:
-        return problems.respond(problems.problem(problems.NO_ROUTE, "there is no such route; /docs lists them all"))
+        return problems.respond(problems.problem(problems.NO_ROUTE, problems.NO_ROUTE_DETAIL))
     return response
 
 
@@ -80,7 +80,7 @@ class _DocsPage(OpenAPIRenderPlugin):
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
         if not self._page:
             # The round trip turns enums and other values of the schema into plain JSON types.
-            plain = json.loads(self.render_json(request, openapi_schema))
+            plain = json.loads(JsonRenderPlugin().render(request, openapi_schema))
             self._page = "".join(_document(plain)).encode()
         return self._page
 

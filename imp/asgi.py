@@ -92,7 +92,7 @@ class Front:
         """Open and close the door with the lifespan. A failed start-up was reported; its traceback goes nowhere."""
 
         async def receive_lifespan() -> Any:
-            message = await receive()
+            message: Any = await receive()
             if message["type"] == "lifespan.shutdown":
                 self._scan_http = _closed
             return message
@@ -139,8 +139,9 @@ def _failed(error: BaseException) -> HttpAnswer:
 
 _TOO_MANY_HEADERS: Final = problem_answer(
     problems.problem(
-        problems.HEADERS_TOO_LARGE, f"the request headers exceed {HEADERS_BYTES_MAX} bytes; send fewer or shorter ones"
+        problems.HEADERS_TOO_LARGE,
+        f"Header names and values exceed {HEADERS_BYTES_MAX} bytes; send fewer or shorter ones.",
     )
 )
-_NOT_OPEN: Final = problem_answer(problems.problem(problems.NOT_READY, "the engine is not open; try again in a moment"))
+_NOT_OPEN: Final = problem_answer(problems.problem(problems.NOT_READY, "The engine is not open; try again in a moment."))
 _INTERNAL: Final = problem_answer(problems.problem(problems.INTERNAL, problems.INTERNAL_DETAIL))

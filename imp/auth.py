@@ -9,7 +9,7 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
 from imp.control import Control
-from imp.engine import Engine
+from imp.engine import NativeEngine
 from imp.errors import Forbidden, Unauthenticated
 from imp.governance.schemas import KeyScope, Principal
 
@@ -71,9 +71,9 @@ def provide_control(request: Request[Principal, Any, Any]) -> Control:
     return control_of(request).acting(request.user.actor)
 
 
-def provide_engine(request: Request[Any, Any, Any]) -> Engine:
+def provide_engine(request: Request[Any, Any, Any]) -> NativeEngine:
     """Dependency: the engine of the directory that is served."""
-    return cast("Engine", request.app.state.directory.engine)
+    return cast("NativeEngine", request.app.state.directory.engine)
 
 
 def control_of(connection: Connection) -> Control:

@@ -7,7 +7,7 @@ from litestar import Request, Response, get
 from litestar.di import NamedDependency
 
 from imp.degrade import ESSENTIAL
-from imp.engine import Engine
+from imp.engine import NativeEngine
 from imp.errors import EngineClosed
 from imp.metrics import CONTENT_TYPE, Metrics
 
@@ -41,7 +41,7 @@ async def healthz() -> Response[Health]:
 
 
 @get("/readyz", opt={ESSENTIAL: True}, tags=["operation"], summary="Should traffic come here?")
-async def readyz(engine: NamedDependency[Engine]) -> Response[Readiness]:
+async def readyz(engine: NamedDependency[NativeEngine]) -> Response[Readiness]:
     """503 once a storage failure has stopped writing, until the server is restarted."""
     try:
         status = msgspec.json.decode(engine.status(), type=EngineStatus)
@@ -53,7 +53,7 @@ async def readyz(engine: NamedDependency[Engine]) -> Response[Readiness]:
 
 
 @get("/metrics", opt={ESSENTIAL: True}, tags=["operation"], summary="Figures for Prometheus", media_type="text/plain")
-async def metrics(engine: NamedDependency[Engine], request: Request[Any, Any, Any]) -> Response[bytes]:
+async def metrics(engine: NamedDependency[NativeEngine], request: Request[Any, Any, Any]) -> Response[bytes]:
     """Verdicts, latencies, loop and flush lag, RocksDB gauges, the process."""
     collected: Metrics = request.app.state.metrics
     return Response(collected.render(engine.metrics()), media_type=CONTENT_TYPE, headers=_NO_STORE)

@@ -51,11 +51,6 @@ def _tracebacks() -> Any:
     return structlog.processors.ExceptionRenderer(transform)
 
 
-def silence_granian() -> None:
-    """Granian's notices of starting and stopping repeat ours; a failed start-up is told by its cause alone."""
-    logging.getLogger("_granian").setLevel(logging.CRITICAL + 1)
-
-
 def hear_granian() -> None:
-    """From now on Granian's errors are ours to know: a request that failed below the application."""
+    """Log Granian's errors (a request that failed below the application); its notices of starting only repeat ours."""
     logging.getLogger("_granian").setLevel(logging.ERROR)

@@ -60,8 +60,8 @@ class MeasureRequests(ASGIMiddleware):
         try:
             await next_app(scope, receive, observed_send)
         finally:
-            route = scope.get("path_template") or "-"
-            self._requests.labels(route, scope.get("method", "-"), str(status)).observe(perf_counter() - started)
+            labels = (scope["path_template"], str(scope["method"]), str(status))  # pyright: ignore
+            self._requests.labels(*labels).observe(perf_counter() - started)
 
 
 class _LatencyCollector(Collector):

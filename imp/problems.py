@@ -1,12 +1,11 @@
 """Problem details (RFC 9457): the one shape of every error that leaves over HTTP."""
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
-from litestar.types import ExceptionHandlersMap
 
 from imp.errors import ImpError, InvalidInput, Kind, Refused, kind_of
 
@@ -27,7 +26,9 @@ NOT_READY: Final = Kind("closed", 503, 9, "The engine is closed")
 INTERNAL: Final = kind_of(Exception())
 
 _BY_STATUS: Final = {kind.status: kind for kind in (BAD_REQUEST, NO_ROUTE, METHOD, BODY_TOO_LARGE)}
-INTERNAL_DETAIL: Final = "the request failed inside the server; the server's log holds the cause"
+INTERNAL_DETAIL: Final = "The request failed inside the server; its log holds the cause."
+
+NO_ROUTE_DETAIL: Final = "There is no such route; /docs lists them all."
 
 log = structlog.stdlib.get_logger("imp.http")
 
@@ -115,24 +116,24 @@ def on_any_error(_request: Request[Any, Any, Any], error: Exception) -> Response
     return respond(problem(INTERNAL, INTERNAL_DETAIL))
 
 
-EXCEPTION_HANDLERS: Final[ExceptionHandlersMap] = {
+EXCEPTION_HANDLERS: Final[dict[int | type[Exception], Any]] = {
     ImpError: on_imp_error,
     HTTPException: on_http_error,
     Exception: on_any_error,
 }
 
 _DETAILS: Final = {
-    404: "there is no such route; /docs lists them all",
-    405: "this route does not answer that method; the Allow header lists what it answers",
-    413: "the request body may have 1 MiB; send large lists in parts",
+    404: NO_ROUTE_DETAIL,
+    405: "This route does not answer that method; the Allow header lists what it answers.",
+    413: "The request body may have 1 MiB; send large lists in parts.",
 }
 
 
 def _flaws(error: HTTPException) -> tuple[Flaw, ...]:
     if not isinstance(error, ValidationException) or not isinstance(error.extra, list):
         return ()
-    found = (entry for entry in error.extra if isinstance(entry, dict))
-    return tuple(Flaw(_field(str(entry.get("key", ""))), str(entry.get("message", ""))) for entry in found)
+    found = cast("list[dict[str, str]]", error.extra)
+    return tuple(Flaw(_field(entry.get("key", "")), entry.get("message", "")) for entry in found)
 
 
 def _field(key: str) -> str:

@@ -4,6 +4,7 @@ The parent binds the port and watches; the worker opens the data directory. Two 
 everything in Granian that starts a second one before the first has stopped (reload, worker lifetime, memory limit,
 SIGHUP) is refused or ignored, and a worker whose parent is gone dies at once.
 """
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false  # Granian's server classes carry no types
 
 import ctypes
 import os
@@ -13,7 +14,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import closing
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 import structlog
@@ -110,7 +111,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 def address_of(listener: socket.socket) -> str:
     """host:port under which this machine reaches the listener; the loopback address when it listens everywhere."""
-    host, port = listener.getsockname()[:2]
+    host, port = cast("tuple[str, int]", listener.getsockname()[:2])
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # compared, not bound
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
@@ -180,7 +181,7 @@ class _OneWorkerServer(MPServer):
     def _init_shared_socket(self) -> None:
         self._ssp = None
         self._sfd = os.dup(self._listener.fileno())  # SocketHolder closes what it holds
-        self._shd = SocketHolder(self._sfd, False, BACKLOG)
+        self._shd = SocketHolder(self._sfd, False, BACKLOG)  # pyright: ignore[reportCallIssue]  # its stub is empty
         self._sso = self._listener
 
 
@@ -211,7 +212,7 @@ def die_with_parent(parent_pid: int) -> None:
         os._exit(1)
 
 
-_GRANIAN_LOGS: Final = {
+_GRANIAN_LOGS: Final[dict[str, Any]] = {
     "formatters": {},
     "handlers": {},
     "loggers": {

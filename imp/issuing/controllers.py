@@ -14,7 +14,7 @@ from litestar.response import Stream
 from imp.auth import needs
 from imp.commands import Id
 from imp.control import Control
-from imp.engine import Engine
+from imp.engine import NativeEngine
 from imp.governance.schemas import Principal
 from imp.issuing import schemas
 from imp.issuing.export.schemas import Export
@@ -82,7 +82,7 @@ class Orders(Controller):
     async def stream_codes(
         self,
         order: FromPath[Id],
-        engine: NamedDependency[Engine],
+        engine: NamedDependency[NativeEngine],
         principal: NamedDependency[Principal],
         form: FromQuery[StreamForm] = "csv",
         include_frozen: FromQuery[bool] = False,  # a query parameter has no position

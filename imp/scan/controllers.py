@@ -16,7 +16,7 @@ from litestar.types import Scope as AsgiScope
 from imp.auth import needs
 from imp.control import Control
 from imp.degrade import ESSENTIAL
-from imp.engine import Engine, ScanContext
+from imp.engine import NativeEngine, ScanContext
 from imp.errors import Forbidden
 from imp.governance.schemas import LookUp, Principal
 from imp.results import Answer, Lookup
@@ -64,7 +64,7 @@ class Scans(Controller):
         responses={200: ResponseSpec(Answer, description="The verdict; every verdict is 200.")},
     )
     async def scan(
-        self, data: JSONBody[Scan], engine: NamedDependency[Engine], principal: NamedDependency[Principal]
+        self, data: JSONBody[Scan], engine: NamedDependency[NativeEngine], principal: NamedDependency[Principal]
     ) -> Response[bytes]:
         """Scan one code and count it; the answer has the same bytes as the scanned link's."""
         answer = engine.scan(principal.tenant, data.code.encode(), scan_context(data, principal))
@@ -78,7 +78,7 @@ class Scans(Controller):
         responses={200: ResponseSpec(ScanAnswers, description="Answers in the order of the scans.")},
     )
     async def scan_batch(
-        self, data: JSONBody[ScanBatch], engine: NamedDependency[Engine], principal: NamedDependency[Principal]
+        self, data: JSONBody[ScanBatch], engine: NamedDependency[NativeEngine], principal: NamedDependency[Principal]
     ) -> Response[bytes]:
         """Scan many codes, each as if it came alone."""
         contexts = [
@@ -129,7 +129,7 @@ _ANSWERS: Final = {
     summary="Scan the code of a link",
     responses=_ANSWERS,
 )
-async def scan_link(code: FromPath[str], request: Request[Any, Any, Any], engine: NamedDependency[Engine]) -> ASGIApp:
+async def scan_link(code: FromPath[str], request: Request[Any, Any, Any], engine: NamedDependency[NativeEngine]) -> ASGIApp:
     """What a phone opens. The host names the tenant; `Accept` chooses JSON or a page. HEAD does not count."""
     return _same_bytes(request, engine)
 
@@ -143,7 +143,7 @@ async def scan_link(code: FromPath[str], request: Request[Any, Any, Any], engine
     responses=_ANSWERS,
 )
 async def scan_digital_link(
-    gtin: FromPath[str], code: FromPath[str], request: Request[Any, Any, Any], engine: NamedDependency[Engine]
+    gtin: FromPath[str], code: FromPath[str], request: Request[Any, Any, Any], engine: NamedDependency[NativeEngine]
 ) -> ASGIApp:
     """The GTIN must belong to the code, otherwise the answer says that it does not match."""
     return _same_bytes(request, engine)
@@ -162,7 +162,7 @@ async def scan_digital_link_with_lot(
     lot: FromPath[str],
     code: FromPath[str],
     request: Request[Any, Any, Any],
-    engine: NamedDependency[Engine],
+    engine: NamedDependency[NativeEngine],
 ) -> ASGIApp:
     """GTIN and lot must belong to the code, otherwise the answer says which does not match."""
     return _same_bytes(request, engine)
@@ -174,7 +174,7 @@ LINK_ROUTES: Final = (scan_link, scan_digital_link, scan_digital_link_with_lot)
 _NO_STORE: Final = {"cache-control": "no-store"}
 
 
-def _same_bytes(request: Request[Any, Any, Any], engine: Engine) -> ASGIApp:
+def _same_bytes(request: Request[Any, Any, Any], engine: NativeEngine) -> ASGIApp:
     """The engine's answer to the request, untouched."""
     scope = request.scope
     client = scope["client"]
