@@ -28,6 +28,8 @@ __all__ = [
 CODES_PER_ORDER_MAX = 20_000_000
 CODES_PER_LIST_MAX = 100_000
 CODE_TEXT_BYTES_MAX = 64
+COMMAND_BYTES_MAX = 8 << 20
+"""The engine takes no larger command."""
 
 Id = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9._-]{1,64}\Z", description="1–64 of A–Z a–z 0–9 . _ -")]
 Host = Annotated[
@@ -43,6 +45,7 @@ LongText = Annotated[str, msgspec.Meta(max_length=2_000)]
 CodeText = Annotated[str, msgspec.Meta(min_length=1, max_length=CODE_TEXT_BYTES_MAX)]
 CodeTexts = Annotated[list[CodeText], msgspec.Meta(min_length=1, max_length=CODES_PER_LIST_MAX)]
 Quantity = Annotated[int, msgspec.Meta(ge=1, le=CODES_PER_ORDER_MAX)]
+Link = Annotated[str, msgspec.Meta(pattern=r"\Ahttps?://[!-~]{1,2040}\Z", description="http:// or https:// address")]
 Gtin = Annotated[str, msgspec.Meta(pattern=r"\A(\d{8}|\d{12}|\d{13}|\d{14})\Z", description="GTIN-8, -12, -13 or -14")]
 Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
 Micros = Annotated[int, msgspec.Meta(ge=0, lt=2**62)]
@@ -93,24 +96,21 @@ class SetProduct(_Command, frozen=True, kw_only=True, tag="set_product"):
     brand: Text | None = None
     brand_en: Text | None = None
     recall_instructions: LongText | None = None
-    link: Annotated[str, msgspec.Meta(max_length=500)] | None = None
+    link: Link | None = None
 
 
 class OpenKeySpace(_Command, frozen=True, kw_only=True, tag="open_key_space"):
-    """One epoch of a series.
-
-    Without faces it is keyless, holds imported foreign codes and has no format, key size or nonce.
-    """
+    """One epoch of a series. Without faces it is keyless and holds foreign codes; key and format then mean nothing."""
 
     series: Id
     epoch: Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
     domain: Host
+    format: Format
     level: Level
     pairing: Pairing
+    key_bits: Literal[128, 256]
+    nonce: Nonce
     faces: Annotated[list[FaceSlot], msgspec.Meta(max_length=2)]
-    format: Format | None = None
-    key_bits: Literal[128, 256] | None = None
-    nonce: Nonce | None = None
 
 
 class Issue(_Command, frozen=True, kw_only=True, tag="issue"):
@@ -183,5 +183,8 @@ _encoder = msgspec.json.Encoder()
 
 
 def encode(command: Command) -> bytes:
-    """The command's JSON as the engine takes it."""
-    return _encoder.encode(command)
+    """The command's JSON as the engine takes it. Raises InvalidInput when it is larger than a command may be."""
+    encoded = _encoder.encode(command)
+    if len(encoded) > COMMAND_BYTES_MAX:
+        raise invalid("command", f"{len(encoded)} bytes; at most {COMMAND_BYTES_MAX} are accepted, list fewer codes")
+    return encoded

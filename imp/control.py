@@ -63,10 +63,10 @@ def _verb[Q: msgspec.Struct, R](
             if needs_tenant and _TENANT.match(tenant) is None:
                 raise invalid("tenant", "this verb needs a tenant: 1–64 of A–Z a–z 0–9 . _ -")
             try:
-                request = msgspec.convert(msgspec.to_builtins(request), row.request)
+                accepted: Any = msgspec.convert(msgspec.to_builtins(request), row.request)
             except msgspec.ValidationError as error:
                 raise invalid_request(error) from None
-            return await method(self, tenant, request)
+            return await method(self, tenant, accepted)
 
         VERBS[row.name] = row
         return checked

@@ -7,7 +7,7 @@ forget it.
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -62,7 +62,7 @@ class TenantRepository[R: TenantRow](SQLAlchemyAsyncRepository[R]):
         statement = self.statement.where(*conditions).order_by(column).limit(limit)
         if after is not None:
             statement = statement.where(column > after)
-        return list((await self.session.scalars(statement)).all())
+        return await self.get_many(statement=statement)
 
 
 class _TenantSession(Session):
@@ -112,14 +112,14 @@ class Database:
             event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
 
     @contextlib.asynccontextmanager
-    async def reading(self, tenant: str | None) -> AsyncIterator[AsyncSession]:
+    async def reading(self, tenant: str | None) -> AsyncGenerator[AsyncSession]:
         """Read one tenant's rows; tenant None sees all."""
         with _by_kind():
             async with self._sessions(info={_TENANT: tenant}) as session:
                 yield session
 
     @contextlib.asynccontextmanager
-    async def writing(self, tenant: str | None) -> AsyncIterator[AsyncSession]:
+    async def writing(self, tenant: str | None) -> AsyncGenerator[AsyncSession]:
         """One transaction on one tenant's rows: committed when the block ends, rolled back when it raises.
 
         Raises Conflict when a key is taken meanwhile, Busy when the database pushes back, StorageError when it cannot
@@ -165,7 +165,7 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 @contextlib.contextmanager
-def _by_kind() -> Iterator[None]:
+def _by_kind() -> Generator[None]:
     try:
         yield
     except IntegrityError as error:

@@ -70,7 +70,7 @@ class ApiKeys:
     async def revoke(self, tenant: str, key_id: str) -> ApiKey:
         """Revoke a key at once."""
         async with self._database.writing(tenant) as session:
-            row = await ApiKeyRepository(session=session).get_one_or_none(id=key_id)
+            row = await ApiKeyRepository(session).get_one_or_none(id=key_id)
             if row is None:
                 raise NotFound(f"there is no API key {key_id!r}")
             row.revoked_at_us = row.revoked_at_us or self._clock()

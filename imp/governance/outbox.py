@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import msgspec
 from sqlalchemy import select
@@ -37,7 +37,7 @@ class Work:
         self._engine = engine
         self.tenant = sequence.tenant
         self.now_us = now_us
-        self.outbox = OutboxRepository(session=session)
+        self.outbox = OutboxRepository(session)
         self._sequence = sequence
         self._actor = actor
 
@@ -80,7 +80,7 @@ class Work:
 @contextlib.asynccontextmanager
 async def working(
     database: Database, engine: NativeEngine, tenant: str, actor: str, clock: Clock
-) -> AsyncIterator[Work]:
+) -> AsyncGenerator[Work]:
     """Open a Work; the sequence row is locked first, so commit order is seq order. NotFound for an unknown tenant."""
     async with database.writing(tenant) as session:
         sequence = await session.scalar(select(TenantSequence).with_for_update())

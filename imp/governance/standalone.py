@@ -17,7 +17,15 @@ from imp.errors import Conflict, NotFound
 from imp.governance.schemas import ApplyCommand
 from imp.issuing import schemas as issuing
 from imp.registry import schemas as registry
-from imp.registry.key_spaces import DRAW, FIRST_EPOCH, SLOT_COUNTS, check_series, draw_slots, key_space_command
+from imp.registry.key_spaces import (
+    DRAW,
+    FIRST_EPOCH,
+    SLOT_COUNTS,
+    check_series,
+    draw_slots,
+    in_order,
+    key_space_command,
+)
 from imp.results import Catalogue, CatalogueKeySpace, Order, Report, report_of
 from imp.wire import CommandRequest, cut
 
@@ -174,11 +182,9 @@ class StandaloneCommands:
         return True
 
 
-def _content(request: registry.OpenSeries) -> dict[str, object]:
-    """What makes two requests the same series. Format and key size of a keyless one mean nothing."""
-    fields = msgspec.structs.asdict(request)
-    ignored = ("event_id",) if request.faces else ("event_id", "format", "key_bits")
-    return {name: value for name, value in fields.items() if name not in ignored}
+def _content(request: registry.OpenSeries) -> registry.OpenSeries:
+    """What makes two requests the same series."""
+    return msgspec.structs.replace(request, event_id=None, faces=tuple(in_order(request.faces)))
 
 
 def _series_request(space: CatalogueKeySpace) -> registry.OpenSeries:

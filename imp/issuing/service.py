@@ -26,7 +26,7 @@ async def enqueue_order(work: Work, request: schemas.OrderRequest) -> OutboxEntr
     """
     if (row := await work.repeated(request)) is not None:
         return row
-    orders = OrderRepository(session=work.session)
+    orders = OrderRepository(work.session)
     order = await orders.get_one_or_none(order=request.order)
     if order is not None:
         earlier = await work.outbox.get_one(seq=order.seq)
@@ -36,7 +36,7 @@ async def enqueue_order(work: Work, request: schemas.OrderRequest) -> OutboxEntr
             return earlier
         await work.session.delete(order)
         await work.session.flush()
-    series = await SeriesRepository(session=work.session).get_one_or_none(series=request.series)
+    series = await SeriesRepository(work.session).get_one_or_none(series=request.series)
     if series is None:
         raise NotFound(f"there is no series {request.series!r}")
     if await applied_epoch(work.session, request.series) < series.orders_need_epoch:
@@ -61,7 +61,7 @@ async def enqueue_order(work: Work, request: schemas.OrderRequest) -> OutboxEntr
 
 async def order_page(session: AsyncSession, request: schemas.ListOrders) -> list[str]:
     """Ids of issued orders, oldest first, one more than the limit when there are more."""
-    orders = OrderRepository(session=session)
+    orders = OrderRepository(session)
     after = None
     if request.after is not None:
         last = await orders.get_one_or_none(order=request.after)

@@ -38,7 +38,7 @@ class ProductEntry(TenantRow):
     brand: Mapped[str | None] = mapped_column(String(200))
     brand_en: Mapped[str | None] = mapped_column(String(200))
     recall_instructions: Mapped[str | None] = mapped_column(Text)
-    link: Mapped[str | None] = mapped_column(String(500))
+    link: Mapped[str | None] = mapped_column(String(2_048))
     __table_args__ = (ForeignKeyConstraint(["tenant"], ["tenant.tenant"]),)
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from imp.commands import Face, FaceSlot, Format, Gtin, Host, Id, Level, LongText, Pairing, Text
+from imp.commands import Face, FaceSlot, Format, Gtin, Host, Id, Level, Link, LongText, Pairing, Text
 from imp.results import CatalogueKeySpace
 from imp.wire import CommandRequest, PageRequest, Request, Response
 
@@ -51,7 +51,7 @@ class PutProduct(CommandRequest, frozen=True, kw_only=True):
     brand: Text | None = None
     brand_en: Text | None = None
     recall_instructions: LongText | None = None
-    link: Annotated[str, msgspec.Meta(max_length=500)] | None = None
+    link: Link | None = None
 
 
 class Product(Response, frozen=True, kw_only=True):

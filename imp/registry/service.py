@@ -16,7 +16,15 @@ from imp.errors import Conflict, NotFound
 from imp.governance.models import OutboxEntry, TenantSequence
 from imp.governance.outbox import Work, digest_of
 from imp.registry import schemas
-from imp.registry.key_spaces import DRAW, FIRST_EPOCH, SLOT_COUNTS, check_series, draw_slots, key_space_command
+from imp.registry.key_spaces import (
+    DRAW,
+    FIRST_EPOCH,
+    SLOT_COUNTS,
+    check_series,
+    draw_slots,
+    in_order,
+    key_space_command,
+)
 from imp.registry.models import KeySpaceEntry, ProductEntry, ScanDomain, SeriesEntry, SlotAllocation, TenantEntry
 from imp.wire import CommandRequest, cut
 
@@ -86,7 +94,7 @@ async def add_domain(work: Work, request: schemas.AddDomain) -> OutboxEntry:
     """Make a host the tenant's scan domain."""
     if (row := await work.repeated(request)) is not None:
         return row
-    domains = DomainRepository(session=work.session)
+    domains = DomainRepository(work.session)
     domain = await domains.get_one_or_none(host=request.host)
     if domain is not None and not await work.refused(domain.seq):
         return await work.outbox.get_one(seq=domain.seq)
@@ -102,7 +110,7 @@ async def put_product(work: Work, request: schemas.PutProduct) -> OutboxEntry:
     """Add or replace a product; the content it already has is no new command."""
     if (row := await work.repeated(request)) is not None:
         return row
-    products = ProductRepository(session=work.session)
+    products = ProductRepository(work.session)
     product = await products.get_one_or_none(product=request.product)
     if product is not None:
         latest = await work.outbox.get_one(seq=product.seq)
@@ -121,7 +129,7 @@ async def put_product(work: Work, request: schemas.PutProduct) -> OutboxEntry:
 
 async def get_product(session: AsyncSession, product: str) -> schemas.Product:
     """One product."""
-    row = await ProductRepository(session=session).get_one_or_none(product=product)
+    row = await ProductRepository(session).get_one_or_none(product=product)
     if row is None:
         raise NotFound(f"there is no product {product!r}")
     return _product(row)
@@ -129,7 +137,7 @@ async def get_product(session: AsyncSession, product: str) -> schemas.Product:
 
 async def list_products(session: AsyncSession, request: schemas.ListProducts) -> schemas.Products:
     """Products by id."""
-    found = await ProductRepository(session=session).page(ProductEntry.product, request.after, request.limit + 1)
+    found = await ProductRepository(session).page(ProductEntry.product, request.after, request.limit + 1)
     rows, following = cut([_product(row) for row in found], request.limit, lambda row: row.product)
     return schemas.Products(products=rows, next=following)
 
@@ -139,9 +147,9 @@ async def open_series(work: Work, request: schemas.OpenSeries, draw: random.Rand
     if (row := await work.repeated(request)) is not None:
         return row
     check_series(request)
-    series = await SeriesRepository(session=work.session).get_one_or_none(series=request.series)
+    series = await SeriesRepository(work.session).get_one_or_none(series=request.series)
     if series is None:
-        domain = await DomainRepository(session=work.session).get_one_or_none(host=request.domain)
+        domain = await DomainRepository(work.session).get_one_or_none(host=request.domain)
         if domain is None:
             raise NotFound(f"there is no scan domain {request.domain!r}")
         series = SeriesEntry(tenant=work.tenant, series=request.series, orders_need_epoch=0, **_series_columns(request))
@@ -161,7 +169,7 @@ async def renew_series(work: Work, request: schemas.RenewSeries, draw: random.Ra
     """Open a series' next epoch."""
     if (row := await work.repeated(request)) is not None:
         return row
-    series = await SeriesRepository(session=work.session).get_one_or_none(series=request.series)
+    series = await SeriesRepository(work.session).get_one_or_none(series=request.series)
     if series is None:
         raise NotFound(f"there is no series {request.series!r}")
     newest = await newest_epoch(work.session, request.series)
@@ -191,11 +199,12 @@ async def applied_epoch(session: AsyncSession, series: str) -> int:
 
 async def read_key_space(session: AsyncSession, seq: int) -> schemas.KeySpace:
     """The key space a command opened."""
-    epoch = await KeySpaceRepository(session=session).get_one_or_none(seq=seq)
+    epoch = await KeySpaceRepository(session).get_one_or_none(seq=seq)
     if epoch is None:
         raise NotFound(f"command {seq} opened no key space")
-    series = await SeriesRepository(session=session).get_one(series=epoch.series)
-    slots = await SlotRepository(session=session).list(series=epoch.series, epoch=epoch.epoch)
+    series = await SeriesRepository(session).get_one(series=epoch.series)
+    slots = {row.face: row.slot for row in await SlotRepository(session).list(series=epoch.series, epoch=epoch.epoch)}
+    content = _series_request(series)
     return schemas.KeySpace(
         series=series.series,
         epoch=epoch.epoch,
@@ -204,7 +213,7 @@ async def read_key_space(session: AsyncSession, seq: int) -> schemas.KeySpace:
         level=series.level,
         pairing=series.pairing,
         key_bits=series.key_bits,
-        faces=[FaceSlot(row.face, row.slot) for row in sorted(slots, key=lambda row: row.face, reverse=True)],
+        faces=[FaceSlot(face, slots[face]) for face in content.faces],
     )
 
 
@@ -250,7 +259,7 @@ def _series_columns(request: schemas.OpenSeries) -> dict[str, Any]:
         "level": request.level,
         "pairing": request.pairing,
         "key_bits": request.key_bits,
-        "faces": ",".join(request.faces),
+        "faces": ",".join(in_order(request.faces)),
     }
 
 

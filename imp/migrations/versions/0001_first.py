@@ -67,7 +67,7 @@ def upgrade() -> None:
         sa.Column("brand", sa.String(length=200), nullable=True),
         sa.Column("brand_en", sa.String(length=200), nullable=True),
         sa.Column("recall_instructions", sa.Text(), nullable=True),
-        sa.Column("link", sa.String(length=500), nullable=True),
+        sa.Column("link", sa.String(length=2048), nullable=True),
         sa.ForeignKeyConstraint(["tenant"], ["tenant.tenant"], name=op.f("fk_product_tenant_tenant")),
         sa.PrimaryKeyConstraint("tenant", "product", name=op.f("pk_product")),
     )
