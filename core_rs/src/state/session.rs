@@ -25,6 +25,10 @@ impl Session {
         Self { cookie: device.stored_cookie().unwrap_or(0), address: device.address.unwrap_or(0), start_s }
     }
 
+    fn is_of_known_device(&self) -> bool {
+        self.cookie != 0 || self.address != 0
+    }
+
     /// Whether the scanning device is this session's, by its cookie: sure.
     fn has_cookie_of(&self, device: &Device) -> bool {
         self.cookie != 0 && device.cookie == Some(self.cookie)
@@ -43,7 +47,7 @@ impl Session {
 pub struct Sessions {
     kept: [Session; SESSIONS_KEPT_MAX],
     len: u8,
-    /// Whether a session was ever evicted: the kept ones are then not all there were.
+    /// Whether a session of a known device was ever evicted: the kept ones are then not all there were.
     pub overflow: bool,
 }
 
@@ -88,9 +92,14 @@ impl Sessions {
             return Membership { is_first: index == 0, is_new: false };
         }
         let start_s = u32::try_from(elapsed_us / 1_000_000).unwrap_or(u32::MAX);
-        let index = self.place_for(device);
-        self.kept[index] = Session::opened_by(device, start_s);
-        Membership { is_first: index == 0, is_new: true }
+        let is_first = self.len == 0;
+        let opened = Session::opened_by(device, start_s);
+        // A later session of an unknown device matches nothing ever again: it takes no place.
+        if is_first || opened.is_of_known_device() {
+            let index = self.place_for(device);
+            self.kept[index] = opened;
+        }
+        Membership { is_first, is_new: true }
     }
 
     /// Index for a new session: that of the device's own over session, a free one, or the longest started.
