@@ -4,13 +4,15 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use imp_core::code::{CodeText, Face, Format, Key, MalformedWhy, ParseFailure, SlotCipher, parse};
+use imp_core::code::{Face, Format, Key, MalformedWhy, ParseFailure, SlotCipher, parse};
 use imp_core::scan::{
-    Device, DeviceKeys, Outcome, Reason, Reasons, ScanContext, ScanDomain, ScannedText, Scanner, Verdict,
-    link_mismatch,
+    Device, DeviceKeys, HttpAnswer, HttpRequest, HttpSettings, Outcome, Reason, Reasons, ScanContext,
+    ScanDomain, ScannedText, Scanner, Verdict, answer, link_mismatch,
 };
 use imp_core::state::{Extent, Fragments, Hold, HoldKind, ItemSet, Order, OrderMeta, SetProduct};
 use serde_json::Value;
+
+use crate::table::{World, mistype};
 
 const SLOT: u16 = 5;
 const STRANGE_SLOT: u16 = 6;
@@ -29,7 +31,7 @@ pub struct Seen {
 }
 
 /// Orders, codes and keys of the table's world.
-pub struct World {
+pub struct StandIn {
     host: String,
     base32: SlotCipher,
     digits: SlotCipher,
@@ -41,12 +43,10 @@ pub struct World {
     next_serial: u64,
     /// Kind of every issued text.
     kinds: HashMap<Vec<u8>, String>,
-    /// Texts of the running case by kind.
-    filled: HashMap<String, String>,
     last: RefCell<Option<Seen>>,
 }
 
-impl World {
+impl StandIn {
     pub fn new(world: &Value) -> Self {
         let product: SetProduct = serde_json::from_value(world["product"].clone()).unwrap();
         let order = Order::new(meta(world["lot"].as_str()), Arc::new(Fragments::of(&product)));
@@ -72,70 +72,12 @@ impl World {
             device_keys: Arc::new(DeviceKeys::new(&[1; 32], &[2; 32])),
             kinds: HashMap::from([(odd_alias.into_bytes(), "alias".to_owned())]),
             next_serial: 0,
-            filled: HashMap::new(),
             last: RefCell::new(None),
         }
     }
 
-    /// A new case: every name stands for a new code.
-    pub fn forget(&mut self) {
-        self.filled.clear();
-    }
-
     pub fn last_context(&self) -> Seen {
         self.last.borrow().clone().expect("something was scanned")
-    }
-
-    /// Put codes in the place of `{kind}`, `{kind:spelled}` and `{kind:escaped}`.
-    pub fn fill(&mut self, text: &str) -> String {
-        let mut out = String::new();
-        let mut rest = text;
-        while let Some((before, after)) = rest.split_once('{') {
-            let (name, after) = after.split_once('}').unwrap();
-            out.push_str(before);
-            let (kind, form) = name.split_once(':').unwrap_or((name, ""));
-            let code = self.text_of(kind);
-            match form {
-                "spelled" => {
-                    let groups: Vec<_> = code.as_bytes().chunks(4).map(String::from_utf8_lossy).collect();
-                    out.push_str(&groups.join("-%20").to_lowercase());
-                }
-                "escaped" => out.extend(code.bytes().map(|byte| format!("%{byte:02x}"))),
-                _ => out.push_str(&code),
-            }
-            rest = after;
-        }
-        out + rest
-    }
-
-    /// Put the codes of the running case in the place of their names; other braces stay.
-    pub fn filled(&self, text: &str) -> String {
-        self.filled
-            .iter()
-            .fold(text.to_owned(), |text, (kind, code)| text.replace(&format!("{{{kind}}}"), code))
-    }
-
-    fn text_of(&mut self, kind: &str) -> String {
-        if kind == "host" {
-            return self.host.clone();
-        }
-        if let Some(text) = self.filled.get(kind) {
-            return text.clone();
-        }
-        self.next_serial += 1;
-        let text = match kind {
-            "digits" => self.digits.encode(self.next_serial).as_str().to_owned(),
-            "strange" => self.strange.encode(self.next_serial).as_str().to_owned(),
-            "unissued" => self.base32.encode(UNISSUED + self.next_serial).as_str().to_owned(),
-            "alias" => format!("EPC{:09}", self.next_serial),
-            "mistyped" => mistype(&self.base32.encode(self.next_serial)),
-            _ => self.base32.encode(self.next_serial).as_str().to_owned(),
-        };
-        if !matches!(kind, "strange" | "unissued" | "mistyped") {
-            self.kinds.insert(text.clone().into_bytes(), kind.to_owned());
-        }
-        self.filled.insert(kind.to_owned(), text.clone());
-        text
     }
 
     fn issued(&self, kind: &str, code: ScannedText, context: &ScanContext<'_>) -> Outcome {
@@ -178,7 +120,29 @@ impl World {
     }
 }
 
-impl Scanner for World {
+impl World for StandIn {
+    fn new_code(&mut self, kind: &str) -> String {
+        self.next_serial += 1;
+        let text = match kind {
+            "digits" => self.digits.encode(self.next_serial).as_str().to_owned(),
+            "strange" => self.strange.encode(self.next_serial).as_str().to_owned(),
+            "unissued" => self.base32.encode(UNISSUED + self.next_serial).as_str().to_owned(),
+            "alias" => format!("EPC{:09}", self.next_serial),
+            "mistyped" => mistype(self.base32.encode(self.next_serial).as_str()),
+            _ => self.base32.encode(self.next_serial).as_str().to_owned(),
+        };
+        if !matches!(kind, "strange" | "unissued" | "mistyped") {
+            self.kinds.insert(text.clone().into_bytes(), kind.to_owned());
+        }
+        text
+    }
+
+    fn answer(&self, request: &HttpRequest<'_>) -> Option<HttpAnswer> {
+        answer(self, &HttpSettings::default(), request)
+    }
+}
+
+impl Scanner for StandIn {
     fn scan(&self, text: &[u8], context: &ScanContext<'_>) -> Outcome {
         *self.last.borrow_mut() = Some(Seen {
             device: context.device,
@@ -245,12 +209,4 @@ fn meta(lot: Option<&str>) -> OrderMeta {
         word_list: 0,
         texts_sha256: None,
     }
-}
-
-/// The same code with one symbol of its body changed.
-fn mistype(code: &CodeText) -> String {
-    let mut text = code.as_str().to_owned();
-    let other = if &text[6..7] == "7" { "8" } else { "7" };
-    text.replace_range(6..7, other);
-    text
 }
