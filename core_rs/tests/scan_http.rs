@@ -9,6 +9,7 @@ mod table;
 mod stand_in;
 
 use imp_core::scan::{HttpRequest, HttpSettings, TrustedProxies, answer};
+use proptest::prelude::*;
 use stand_in::StandIn;
 use table::{Filler, NOW_US, header};
 
@@ -116,5 +117,62 @@ fn the_link_and_the_look_only_mark_reach_the_engine() {
         let headers = [host, (purpose, b"prefetch".as_slice())];
         answer(&world, &HttpSettings::default(), &request(&path, &headers, "192.0.2.7")).unwrap();
         assert!(!world.last_context().count);
+    }
+}
+
+/// Header names the scan looks at, and one it does not.
+const NAMES: [&[u8]; 8] = [
+    b"host",
+    b"Accept",
+    b"accept-language",
+    b"cookie",
+    b"x-forwarded-for",
+    b"sec-purpose",
+    b"user-agent",
+    b"x-other",
+];
+
+proptest! {
+    #[test]
+    fn any_request_has_a_well_formed_answer(
+        path in proptest::collection::vec(any::<u8>(), 0..80),
+        query in proptest::collection::vec(any::<u8>(), 0..40),
+        lines in proptest::collection::vec((0..NAMES.len(), proptest::collection::vec(any::<u8>(), 0..60)), 0..8),
+        peer in "\\PC{0,20}",
+        method in 0..4usize,
+        html in any::<bool>(),
+    ) {
+        let world = small_world();
+        let path = [b"/".as_slice(), &path].concat();
+        let mut headers: Vec<(&[u8], &[u8])> =
+            lines.iter().map(|(name, value)| (NAMES[*name], value.as_slice())).collect();
+        headers.retain(|(name, _)| *name != b"host" || path.len().is_multiple_of(7));
+        headers.push((b"host", b"scan.example.com"));
+        headers.extend(html.then_some((b"accept".as_slice(), b"text/html".as_slice())));
+        let method: &[u8] = [b"GET".as_slice(), b"HEAD", b"OPTIONS", b"PUT"][method];
+        let trusted_proxies = TrustedProxies::parse(&["0.0.0.0/0", "::/0"]).unwrap();
+        let settings = HttpSettings { trusted_proxies, ..HttpSettings::default() };
+        let request = HttpRequest {
+            method,
+            raw_path: &path,
+            query: &query,
+            headers: &headers,
+            peer: Some(&peer),
+            now_us: NOW_US,
+            random: [0; 16],
+        };
+        if let Some(answer) = answer(&world, &settings, &request) {
+            prop_assert!([200, 204, 400, 421].contains(&answer.status));
+            prop_assert_eq!(header(&answer, "cache-control"), Some("no-store"));
+            let is_silent = method == b"HEAD" || answer.status == 204;
+            prop_assert_eq!(answer.body.is_empty(), is_silent);
+            let is_json = header(&answer, "content-type").is_some_and(|media| media.ends_with("json"));
+            if is_json && method == b"GET" {
+                prop_assert!(serde_json::from_slice::<serde_json::Value>(&answer.body).is_ok());
+            }
+            for (_, value) in &answer.headers {
+                prop_assert!(value.iter().all(|byte| (b' '..=b'~').contains(byte)), "a header line may break");
+            }
+        }
     }
 }

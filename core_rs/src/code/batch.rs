@@ -59,7 +59,12 @@ impl<C: BlockCipher> SlotCipher<C> {
         if texts.len() != out.len() * width {
             return Err(Error::invalid(
                 "texts",
-                format!("{} bytes; {} texts of {width} bytes have {}", texts.len(), out.len(), out.len() * width),
+                format!(
+                    "{} bytes; {} texts of {width} bytes have {}",
+                    texts.len(),
+                    out.len(),
+                    out.len() * width
+                ),
             ));
         }
         let share = share_per_thread(out.len(), threads);
