@@ -44,7 +44,10 @@ where
     value.extract().map_err(|error| {
         if value.is_instance_of::<PyInt>() {
             let bits = 8 * size_of::<N>();
-            to_py(Error::invalid(field, format!("{value}; a whole number from 0 to 2^{bits} - 1 is expected")))
+            to_py(Error::invalid(
+                field,
+                format!("{value}; a whole number from 0 to 2^{bits} - 1 is expected"),
+            ))
         } else {
             error
         }
@@ -52,7 +55,9 @@ where
 }
 
 fn threads_count(threads: i64) -> PyResult<usize> {
-    threads.try_into().map_err(|_| to_py(Error::invalid("threads", format!("{threads}; accepted are 1 to {}", code::BATCH_THREADS_MAX))))
+    threads.try_into().map_err(|_| {
+        to_py(Error::invalid("threads", format!("{threads}; accepted are 1 to {}", code::BATCH_THREADS_MAX)))
+    })
 }
 
 fn format_named(name: &str) -> PyResult<Format> {
