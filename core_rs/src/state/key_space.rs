@@ -107,13 +107,10 @@ impl KeySpace {
         Ok(Self { meta: Arc::new(meta), slots, watermark: 0, orders: Arc::default() })
     }
 
-    /// The same with an order appended, which takes `span` serials from the watermark on.
-    #[must_use]
-    pub(super) fn with_order(&self, order: u32, span: u32) -> Self {
-        let mut next = self.clone();
-        Arc::make_mut(&mut next.orders).push((self.watermark, order));
-        next.watermark += u64::from(span);
-        next
+    /// Append an order, which takes `span` serials from the watermark on.
+    pub(super) fn take(&mut self, order: u32, span: u32) {
+        Arc::make_mut(&mut self.orders).push((self.watermark, order));
+        self.watermark += u64::from(span);
     }
 
     /// Number of the order that took a serial.

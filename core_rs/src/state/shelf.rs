@@ -53,6 +53,20 @@ impl<T> Shelf<T> {
         Arc::make_mut(chunk)[number % CHUNK] = value;
     }
 
+    /// Change a value: in place when nobody else has it, as while loading, else a copy.
+    pub(super) fn change(&mut self, number: u32, change: impl FnOnce(&mut T))
+    where
+        T: Clone,
+    {
+        let number = number as usize;
+        let chunks = Arc::make_mut(&mut self.chunks);
+        if let Some(chunk) = chunks.get_mut(number / CHUNK) {
+            if let Some(value) = Arc::make_mut(chunk).get_mut(number % CHUNK) {
+                change(Arc::make_mut(value));
+            }
+        }
+    }
+
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Arc<T>> {
         self.chunks.iter().flat_map(|chunk| chunk.iter())
     }
@@ -101,10 +115,11 @@ mod tests {
         }
         let (before, names_before) = (shelf.clone(), names.clone());
         shelf.set(300, Arc::new(7));
+        shelf.change(301, |value| *value += 1_000);
         shelf.push(Arc::new(8));
         names.insert("more", 1_000);
         assert_eq!((shelf.len(), before.len()), (1_001, 1_000));
-        assert_eq!(shelf.get(300).map(|value| **value), Some(7));
+        assert_eq!((shelf.get(300), shelf.get(301)), (Some(&Arc::new(7)), Some(&Arc::new(1_301))));
         assert_eq!(before.get(1_000), None);
         assert!(before.iter().map(|value| **value).eq(0..1_000));
         assert_eq!((names.get("more"), names_before.get("more")), (Some(1_000), None));

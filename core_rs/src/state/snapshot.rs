@@ -52,15 +52,13 @@ impl Domain {
         self.slots[usize::from(format.id())].iter().flatten().count()
     }
 
-    fn with_slots(&self, entries: &[Arc<SlotEntry>]) -> Self {
-        let mut next = self.clone();
+    fn fill_slots(&mut self, entries: &[Arc<SlotEntry>]) {
         for entry in entries {
             let format = entry.cipher.format();
-            let slots = Arc::make_mut(&mut next.slots[usize::from(format.id())]);
+            let slots = Arc::make_mut(&mut self.slots[usize::from(format.id())]);
             slots.resize(usize::from(format.slot_count()), None);
             slots[usize::from(entry.cipher.slot())] = Some(Arc::clone(entry));
         }
-        next
     }
 }
 
@@ -313,7 +311,7 @@ impl Snapshot {
         let slots = [Arc::default(), Arc::default()];
         self.domains.push(Arc::new(Domain { id, tenant, host: host.into(), slots }));
         Arc::make_mut(&mut self.hosts).insert(host.as_bytes().into(), id);
-        self.change_tenant(tenant, |tenant| tenant.domains.push(id));
+        self.tenants.change(tenant, |tenant| tenant.domains.push(id));
     }
 
     /// Add a product, or describe one anew: its orders then show the new texts.
@@ -334,7 +332,7 @@ impl Snapshot {
             return;
         }
         let name = product.description.product.clone();
-        self.change_tenant(tenant, |tenant| tenant.products.insert(&name, id));
+        self.tenants.change(tenant, |tenant| tenant.products.insert(&name, id));
         self.products.push(Arc::new(product));
         self.product_fragments.push(fragments);
     }
@@ -344,11 +342,9 @@ impl Snapshot {
         let tenant_name = self.tenants.get(tenant).map_or("", |tenant| &tenant.name);
         let key_space = KeySpace::new(meta, tenant_name, keyring)?;
         let id = self.next_key_space();
-        if let Some(owner) = self.domains.get(domain) {
-            self.domains.set(domain, Arc::new(owner.with_slots(&key_space.slots)));
-        }
+        self.domains.change(domain, |domain| domain.fill_slots(&key_space.slots));
         self.key_spaces.push(Arc::new(key_space));
-        self.change_tenant(tenant, |tenant| {
+        self.tenants.change(tenant, |tenant| {
             Arc::make_mut(&mut tenant.series).entry(series).or_default().push(id);
         });
         Ok(())
@@ -358,12 +354,9 @@ impl Snapshot {
     pub(super) fn add_order(&mut self, order: Order) -> Arc<Order> {
         let order = Arc::new(order);
         let meta = &order.meta;
-        if let Some(key_space) = self.key_spaces.get(meta.key_space) {
-            let next = key_space.with_order(meta.id, meta.extent.span());
-            self.key_spaces.set(meta.key_space, Arc::new(next));
-        }
+        self.key_spaces.change(meta.key_space, |key_space| key_space.take(meta.id, meta.extent.span()));
         self.orders.push(Arc::clone(&order));
-        self.change_tenant(meta.tenant, |tenant| {
+        self.tenants.change(meta.tenant, |tenant| {
             tenant.orders.insert(&meta.name, meta.id);
             Arc::make_mut(&mut tenant.order_numbers).push(meta.id);
         });
@@ -380,14 +373,6 @@ impl Snapshot {
     pub(super) fn fragments_of(&self, product: Option<u32>) -> Arc<Fragments> {
         let known = product.and_then(|product| self.product_fragments.get(product));
         Arc::clone(known.unwrap_or(&self.no_product))
-    }
-
-    fn change_tenant(&mut self, number: u32, change: impl FnOnce(&mut Tenant)) {
-        if let Some(tenant) = self.tenants.get(number) {
-            let mut next = (**tenant).clone();
-            change(&mut next);
-            self.tenants.set(number, Arc::new(next));
-        }
     }
 }
 

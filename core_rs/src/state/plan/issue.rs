@@ -210,3 +210,50 @@ fn is_lot(lot: &str) -> bool {
     let is_character = |byte: u8| byte.is_ascii_alphanumeric() || b"!\"%&'()*+,-./:;<=>?_".contains(&byte);
     (1..=LOT_BYTES_MAX).contains(&lot.len()) && lot.bytes().all(is_character)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::code::{Face, KeySize, Keyring, Level, Pairing};
+    use crate::state::key_space::KeySpaceMeta;
+    use crate::state::keys::SERIAL_COUNT_MAX;
+
+    fn key_space(watermark: u64) -> KeySpace {
+        let meta = KeySpaceMeta {
+            id: 0,
+            tenant: 0,
+            domain: 0,
+            series: "s".into(),
+            epoch: 1,
+            format: Format::Base32,
+            level: Level::Item,
+            pairing: Pairing::Single,
+            key_size: KeySize::Aes128,
+            nonce: [0; 16],
+            faces: vec![(Face::Outer, 1)],
+        };
+        let mut key_space = KeySpace::new(meta, "t", &Keyring::new(&[0; 32])).unwrap();
+        key_space.watermark = watermark;
+        key_space
+    }
+
+    #[test]
+    fn a_key_space_is_full_exactly_when_its_serials_are() {
+        let nearly_full = key_space(SERIAL_COUNT_MAX - 10);
+        assert_eq!(expect_room(&nearly_full, 10), Ok(None));
+        let Err(Stop::Refused(refusal)) = expect_room(&nearly_full, 11) else {
+            panic!("one serial too many")
+        };
+        assert_eq!(refusal.reason, RefusalReason::SeriesFull);
+    }
+
+    #[test]
+    fn lots_follow_gs1() {
+        for lot in ["A", "L-2024/07", "!\"%&'()*+,-./:;<=>?_", &"9".repeat(LOT_BYTES_MAX)] {
+            assert!(is_lot(lot), "{lot}");
+        }
+        for lot in ["", "a b", "批", "a#b", "a\n", &"9".repeat(LOT_BYTES_MAX + 1)] {
+            assert!(!is_lot(lot), "{lot}");
+        }
+    }
+}

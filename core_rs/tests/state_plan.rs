@@ -1,0 +1,533 @@
+//! What commands accept, what they refuse and what they say. Method: one world, one command at a time.
+
+use imp_core::code::Face;
+use imp_core::state::{Command, Lifecycle, RefusalReason, Report, State, Status, Stop, link_target};
+use serde_json::{Value, json};
+use state_support::{TENANT, World, change, describe, issue, open_key_space};
+use std::time::Instant;
+
+mod state_support;
+
+fn with(mut command: Value, key: &str, value: Value) -> Value {
+    command[key] = value;
+    command
+}
+
+/// The command is refused for this reason and nothing changes.
+fn refused(world: &mut World, command: Value, reason: RefusalReason) -> String {
+    let before = (describe(&world.snapshot), world.entries.clone());
+    match world.try_apply(command.clone()) {
+        Ok(report) => panic!("{command} was applied: {report:?}"),
+        Err(refusal) => {
+            assert_eq!(refusal.reason, reason, "{command}: {}", refusal.message);
+            assert!(!refusal.message.is_empty());
+            assert_eq!((describe(&world.snapshot), world.entries.clone()), before);
+            refusal.message
+        }
+    }
+}
+
+fn issued() -> World {
+    let mut world = World::furnished();
+    world.apply(issue("o", 10));
+    world
+}
+
+#[test]
+fn every_command_kind_reads_back_as_written() {
+    for command in [
+        json!({"command": "set_domain", "host": "a.b"}),
+        json!({"command": "set_product", "product": "p", "name": "n", "gtin": "96385074"}),
+        open_key_space("s", 1, "single", &[("outer", 1)]),
+        issue("o", 1),
+        json!({"command": "import_aliases", "order": "o", "series": "s", "texts": ["x"], "fold_case": true}),
+        change("activate", json!({"order": "o"})),
+        change("void", json!({"order": "o", "first": 0, "count": 1})),
+        change("freeze", json!({"codes": ["x"]})),
+        with(change("recall", json!({"order": "o"})), "instructions", json!("bring it back")),
+        json!({"command": "unfreeze", "hold": "e", "reason": "r"}),
+        json!({"command": "replace", "old": ["a"], "new": ["b"], "reason": "r"}),
+    ] {
+        let parsed = Command::from_json(command.to_string().as_bytes()).unwrap();
+        assert_eq!(parsed.kind(), command["command"]);
+        let written = serde_json::to_vec(&parsed).unwrap();
+        assert_eq!(Command::from_json(&written), Ok(parsed));
+    }
+}
+
+#[test]
+fn unknown_kinds_keys_and_scopes_are_invalid() {
+    for text in [
+        "",
+        "[]",
+        "{}",
+        r#"{"command":"explode"}"#,
+        r#"{"command":"set_domain","host":"a","port":1}"#,
+        r#"{"command":"activate","scope":{},"reason":"r"}"#,
+        r#"{"command":"activate","scope":{"order":"o","first":1},"reason":"r"}"#,
+        r#"{"command":"activate","scope":{"order":"o","codes":[]},"reason":"r"}"#,
+        r#"{"command":"activate","scope":{"order":"o","all":true},"reason":"r"}"#,
+        r#"{"command":"issue","order":"o","series":"s","quantity":-1}"#,
+    ] {
+        let error = Command::from_json(text.as_bytes()).unwrap_err();
+        assert!(error.to_string().starts_with("command: "), "{error}");
+    }
+}
+
+#[test]
+fn a_domain_has_one_owner() {
+    let mut world = World::furnished();
+    let again = world.apply(json!({"command": "set_domain", "host": "q.acme.example"}));
+    assert_eq!((again.changed, again.already), (0, 1));
+    let taken = world.try_apply_as("rival", json!({"command": "set_domain", "host": "q.acme.example"}));
+    assert_eq!(taken.unwrap_err().reason, RefusalReason::DomainTaken);
+    assert!(world.snapshot.tenant("rival").is_none(), "a refusal makes no tenant");
+    refused(&mut world, json!({"command": "set_domain", "host": "Q.acme.example"}), RefusalReason::BadField);
+    refused(&mut world, json!({"command": "set_domain", "host": "q:80"}), RefusalReason::BadField);
+    world.try_apply_as("rival", json!({"command": "set_domain", "host": "q.rival.example"})).unwrap();
+    let owner = |host: &[u8]| world.snapshot.domain_of_host(host).map(|domain| domain.tenant);
+    assert_eq!((owner(b"q.acme.example"), owner(b"q.rival.example"), owner(b"q")), (Some(0), Some(1), None));
+}
+
+#[test]
+fn a_product_described_anew_shows_in_its_orders_at_once() {
+    let mut world = issued();
+    world.apply(with(issue("plain", 3), "product", Value::Null));
+    let json_of =
+        |world: &World, order| String::from_utf8(world.order(order).product_json().to_vec()).unwrap();
+    assert_eq!(json_of(&world, "o"), r#"{"gtin":null,"name":"茶","brand":null}"#);
+    let report = world.apply(json!({
+        "command": "set_product", "product": "tea", "name": "新茶", "gtin": "6901028075831",
+        "link": "https://acme.example/tea?x=1", "recall_instructions": "退回",
+    }));
+    assert_eq!((report.changed, report.already), (1, 0));
+    assert_eq!(json_of(&world, "o"), r#"{"gtin":"6901028075831","name":"新茶","brand":null}"#);
+    assert_eq!(world.order("o").fragments.gtin14, Some(*b"06901028075831"));
+    assert_eq!(world.order("o").lot_json(), br#""L1""#);
+    assert_eq!(json_of(&world, "plain"), "null");
+    assert_eq!(describe(&world.load().unwrap()), describe(&world.snapshot));
+}
+
+#[test]
+fn products_are_checked() {
+    let mut world = World::furnished();
+    let product = json!({"command": "set_product", "product": "p", "name": "n"});
+    for (key, value) in [
+        ("product", json!("a b")),
+        ("name", json!(" ")),
+        ("name", json!("a\u{7}")),
+        ("brand", json!("x".repeat(8_193))),
+        ("gtin", json!("6901028075832")),
+        ("link", json!("javascript:alert(1)")),
+        ("link", json!("https://a b")),
+        ("link", json!("https://a\r\nSet-Cookie: x")),
+        ("link", json!("https://")),
+    ] {
+        refused(&mut world, with(product.clone(), key, value), RefusalReason::BadField);
+    }
+    world.apply(with(product, "brand", json!("x".repeat(8_192))));
+}
+
+#[test]
+fn key_spaces_keep_their_slots_and_series_their_kind() {
+    let mut world = World::furnished();
+    let open = open_key_space("s", 1, "same_serial", &[("outer", 5), ("inner", 6)]);
+    assert_eq!(world.apply(open.clone()).already, 1, "the same again");
+    let other_nonce = with(open.clone(), "nonce", json!("f".repeat(32)));
+    refused(&mut world, other_nonce, RefusalReason::Conflict);
+    let faces = |faces: &[(&str, u16)]| open_key_space("s", 2, "same_serial", faces);
+    refused(&mut world, faces(&[("outer", 6), ("inner", 7)]), RefusalReason::SlotTaken);
+    refused(&mut world, faces(&[("outer", 8), ("inner", 8)]), RefusalReason::BadField);
+    refused(&mut world, faces(&[("outer", 8), ("inner", 1_024)]), RefusalReason::BadField);
+    refused(&mut world, faces(&[("outer", 8)]), RefusalReason::BadField);
+    refused(&mut world, open_key_space("s", 2, "single", &[("outer", 8)]), RefusalReason::Conflict);
+    refused(
+        &mut world,
+        open_key_space("s", 0, "same_serial", &[("outer", 8), ("inner", 9)]),
+        RefusalReason::BadField,
+    );
+    let nonce = |nonce: &str| with(faces(&[("outer", 8), ("inner", 9)]), "nonce", json!(nonce));
+    for bad in ["", "00", &"g".repeat(32), &format!("+{}", "1".repeat(31))] {
+        refused(&mut world, nonce(bad), RefusalReason::BadField);
+    }
+    let bits = with(faces(&[("outer", 8), ("inner", 9)]), "key_bits", json!(192));
+    refused(&mut world, bits, RefusalReason::BadField);
+    let foreign = with(faces(&[("outer", 8), ("inner", 9)]), "domain", json!("q.rival.example"));
+    world.try_apply_as("rival", json!({"command": "set_domain", "host": "q.rival.example"})).unwrap();
+    refused(&mut world, foreign, RefusalReason::UnknownDomain);
+    assert_eq!(world.apply(faces(&[("outer", 8), ("inner", 9)])).key_space, Some(1));
+    let digits = with(open_key_space("d", 1, "single", &[("outer", 99)]), "format", json!("digits"));
+    world.apply(digits);
+    assert_eq!(describe(&world.load().unwrap()), describe(&world.snapshot));
+}
+
+#[test]
+fn the_counting_face_is_inner_if_there_are_both_and_levels_above_box_never_count() {
+    let mut world = World::furnished();
+    world.apply(open_key_space("single", 1, "single", &[("outer", 20)]));
+    let case = with(open_key_space("case", 1, "single", &[("outer", 21)]), "level", json!("case"));
+    world.apply(case);
+    let domain = world.snapshot.domain_of_host(b"q.acme.example").unwrap();
+    let opens = |slot| domain.slot(imp_core::code::Format::Base32, slot).unwrap().opens_sessions;
+    assert_eq!([5, 6, 20, 21].map(opens), [false, true, true, false]);
+}
+
+#[test]
+fn orders_take_contiguous_serials_and_answer_again_alike() {
+    let mut world = World::furnished();
+    let first = world.apply(issue("o1", 10));
+    assert_eq!((first.first_serial, first.quantity, first.changed), (Some(0), Some(10), 10));
+    assert_eq!(first.by_state.issued, 10);
+    assert_eq!(world.apply(issue("o2", 5)).first_serial, Some(10));
+    let watermark = world.snapshot.key_space(0).unwrap().watermark;
+    let again = world.apply(issue("o1", 10));
+    assert_eq!((again.first_serial, again.changed, again.already), (Some(0), 0, 10));
+    assert_eq!(world.snapshot.key_space(0).unwrap().watermark, watermark);
+    for (key, value) in [
+        ("quantity", json!(11)),
+        ("lot", json!("L2")),
+        ("product", Value::Null),
+        ("expires_at_us", json!(1)),
+        ("word_list", json!(1)),
+    ] {
+        refused(&mut world, with(issue("o1", 10), key, value), RefusalReason::Conflict);
+    }
+    world.apply(open_key_space("s", 2, "same_serial", &[("outer", 8), ("inner", 9)]));
+    assert_eq!(world.apply(issue("o1", 10)).first_serial, Some(0), "also after a renewal");
+    let renewed = world.apply(issue("o3", 10));
+    assert_eq!((renewed.key_space, renewed.first_serial), (Some(1), Some(0)));
+}
+
+#[test]
+fn issue_is_checked() {
+    let mut world = World::furnished();
+    for (key, value, reason) in [
+        ("quantity", json!(0), RefusalReason::BadField),
+        ("quantity", json!(20_000_001), RefusalReason::BadField),
+        ("order", json!(""), RefusalReason::BadField),
+        ("order", json!("x".repeat(65)), RefusalReason::BadField),
+        ("lot", json!("x".repeat(21)), RefusalReason::BadField),
+        ("lot", json!("a b"), RefusalReason::BadField),
+        ("word_list", json!(9), RefusalReason::BadField),
+        ("series", json!("none"), RefusalReason::UnknownSeries),
+        ("product", json!("none"), RefusalReason::UnknownProduct),
+    ] {
+        refused(&mut world, with(issue("o", 1), key, value), reason);
+    }
+    let report = world.apply(issue(&"x".repeat(64), 20_000_000));
+    assert_eq!(report.by_state.issued, 20_000_000);
+    world.apply(open_key_space("aliases", 1, "single", &[]));
+    refused(&mut world, with(issue("o", 1), "series", json!("aliases")), RefusalReason::WrongSeriesKind);
+}
+
+#[test]
+fn words_are_skipped_and_the_quantity_is_reached() {
+    let mut world = World::furnished();
+    let report = world.apply(with(issue("o", 50_000), "word_list", json!(1)));
+    let skipped = report.skipped_serials.unwrap();
+    assert!(skipped > 0, "some of 100,000 texts spell a word");
+    assert_eq!((report.quantity, report.by_state.issued), (Some(50_000), 50_000));
+    let order = world.order("o");
+    assert_eq!(order.meta.extent.span(), 50_000 + skipped);
+    let gap = order.meta.extent.skipped().min().unwrap();
+    let code = world.code("o", gap, Face::Inner);
+    assert!(world.found(&code).is_none(), "a skipped serial was never issued");
+    assert!(world.found(&world.code("o", order.meta.extent.span() - 1, Face::Outer)).is_some());
+    let filter = imp_core::code::WordFilter::version(1).unwrap();
+    let spells = |index, face| filter.matches(world.code("o", index, face).as_bytes());
+    let any_face = |index| spells(index, Face::Outer) || spells(index, Face::Inner);
+    for index in 0..order.meta.extent.span() {
+        assert_eq!(any_face(index), !order.meta.extent.contains(index), "index {index}");
+    }
+    let upper = world.apply(change("activate", json!({"order": "o", "first": gap - 1, "count": 2})));
+    assert_eq!(upper.changed, 2, "a range counts codes, not serials");
+    assert_eq!(world.order("o").lifecycle(gap + 1), Lifecycle::Active);
+    assert_eq!(world.apply(change("activate", json!({"order": "o"}))).by_state.active, 50_000);
+    assert_eq!(describe(&world.load().unwrap()), describe(&world.snapshot));
+}
+
+#[test]
+fn codes_that_could_be_guessed_are_warned_about() {
+    let mut world = World::furnished();
+    let digits = with(open_key_space("d", 1, "single", &[("outer", 1)]), "format", json!("digits"));
+    world.apply(digits);
+    // 10^17 bodies: up to 10^11 serials, 5,000 full orders, a guess hits at most once in a million.
+    for number in 0..=5_000 {
+        let order = with(issue(&format!("o{number}"), 20_000_000), "series", json!("d"));
+        let warnings = world.apply(order).warnings;
+        assert_eq!(warnings.is_empty(), number < 5_000, "order {number}: {warnings:?}");
+    }
+}
+
+#[test]
+fn imported_texts_become_items() {
+    let mut world = World::furnished();
+    world.apply(open_key_space("old", 1, "single", &[]));
+    let import = |order: &str, texts: Value| json!({"command": "import_aliases", "order": order, "series": "old", "product": "tea", "texts": texts});
+    let report = world.apply(import("i1", json!([" E280-1 ", "urn:epc:id:sgtin:1"])));
+    assert_eq!((report.changed, report.quantity, report.first_serial), (2, Some(2), Some(0)));
+    let found = world.found("E280-1").unwrap();
+    assert_eq!((&*found.order.meta.name, found.index), ("i1", 0));
+    assert_eq!(world.apply(import("i1", json!(["E280-1", "urn:epc:id:sgtin:1"]))).already, 2);
+    refused(&mut world, import("i1", json!(["E280-1", "other"])), RefusalReason::Conflict);
+    refused(&mut world, import("i2", json!(["x", "E280-1"])), RefusalReason::AliasTaken);
+    refused(&mut world, import("i2", json!(["x", " x"])), RefusalReason::AliasTaken);
+    refused(&mut world, import("i2", json!(["healthz"])), RefusalReason::AliasReserved);
+    refused(&mut world, import("i2", json!([])), RefusalReason::BadField);
+    let message = refused(&mut world, import("i2", json!(["x", " "])), RefusalReason::BadField);
+    assert!(message.contains("text 1"), "{message}");
+    world.apply(issue("o", 1));
+    let own = world.code("o", 0, Face::Outer);
+    refused(&mut world, import("i2", json!([own])), RefusalReason::AliasTaken);
+    let into_keys = with(import("i2", json!(["x"])), "series", json!("s"));
+    refused(&mut world, into_keys, RefusalReason::WrongSeriesKind);
+    world.apply(change("activate", json!({"codes": ["E280-1"]})));
+    assert_eq!(world.order("i1").state(0, world.now_us), State::Active);
+    let folded = with(import("i3", json!(["abc"])), "fold_case", json!(true));
+    world.apply(folded);
+    assert!(world.found("ABC").is_some());
+}
+
+#[test]
+fn nothing_of_another_tenant_is_found() {
+    let mut world = issued();
+    let code = world.code("o", 0, Face::Outer);
+    world.try_apply_as("rival", json!({"command": "set_domain", "host": "q.rival.example"})).unwrap();
+    let mut as_rival = |command: Value| world.try_apply_as("rival", command).unwrap_err().reason;
+    assert_eq!(as_rival(change("void", json!({"order": "o"}))), RefusalReason::UnknownOrder);
+    assert_eq!(as_rival(change("void", json!({"codes": [code]}))), RefusalReason::UnknownCode);
+    assert_eq!(as_rival(issue("o", 1)), RefusalReason::UnknownSeries);
+    world.apply(change("freeze", json!({"order": "o"})));
+    let hold = format!("e{}", world.events);
+    let unfreeze = json!({"command": "unfreeze", "hold": hold, "reason": "r"});
+    assert_eq!(world.try_apply_as("rival", unfreeze.clone()).unwrap_err().reason, RefusalReason::UnknownHold);
+    let nobody = world.try_apply_as("nobody", unfreeze);
+    assert_eq!(nobody.unwrap_err().reason, RefusalReason::UnknownHold);
+
+    // Even a resolver that leaks another tenant's item does not help.
+    let leaked = world.resolve(world.tenant(), code.as_bytes());
+    let command =
+        Command::from_json(change("void", json!({"codes": [code]})).to_string().as_bytes()).unwrap();
+    let resolve = |_: u32, _: &[u8]| Ok(leaked);
+    let stop = imp_core::state::plan(&world.context("rival", "e99", &resolve), &command).unwrap_err();
+    assert!(matches!(stop, Stop::Refused(refusal) if refusal.reason == RefusalReason::UnknownCode));
+}
+
+#[test]
+fn scopes_must_fit() {
+    let mut world = issued();
+    refused(&mut world, change("void", json!({"order": "none"})), RefusalReason::UnknownOrder);
+    for (first, count) in [(0, 11), (10, 1), (5, 0), (u32::MAX, u32::MAX)] {
+        let range = json!({"order": "o", "first": first, "count": count});
+        refused(&mut world, change("void", range), RefusalReason::OutOfRange);
+    }
+    refused(&mut world, change("void", json!({"codes": []})), RefusalReason::BadField);
+    let unknown = json!({"codes": [world.code("o", 0, Face::Outer), "ZZZZ"]});
+    let message = refused(&mut world, change("void", unknown), RefusalReason::UnknownCode);
+    assert!(message.contains("1 of 2") && message.contains("ZZZZ"), "{message}");
+    refused(
+        &mut world,
+        with(change("void", json!({"order": "o"})), "reason", json!("")),
+        RefusalReason::BadField,
+    );
+    let (outer, inner) = (world.code("o", 3, Face::Outer), world.code("o", 3, Face::Inner));
+    let both = json!({"codes": [outer.to_lowercase(), inner, outer]});
+    assert_eq!(world.apply(change("activate", both)).changed, 1, "both faces are one item");
+}
+
+#[test]
+fn lists_of_codes_are_bounded() {
+    let mut world = World::furnished();
+    world.apply(issue("o", 100_001));
+    let codes: Vec<String> = (0..100_001).map(|index| world.code("o", index, Face::Outer)).collect();
+    refused(&mut world, change("activate", json!({"codes": codes})), RefusalReason::BadField);
+    assert_eq!(world.apply(change("activate", json!({"codes": codes[1..]}))).changed, 100_000);
+    assert_eq!(world.order("o").counts(0).issued, 1);
+}
+
+#[test]
+fn terminal_items_are_skipped_or_with_strict_refused() {
+    let mut world = issued();
+    world.apply(change("void", json!({"order": "o", "first": 0, "count": 4})));
+    let all = json!({"order": "o"});
+    refused(
+        &mut world,
+        with(change("activate", all.clone()), "strict", json!(true)),
+        RefusalReason::WouldSkip,
+    );
+    refused(&mut world, with(change("freeze", all.clone()), "strict", json!(true)), RefusalReason::WouldSkip);
+    let void = json!({"order": "o", "first": 0, "count": 4});
+    refused(&mut world, change("activate", void.clone()), RefusalReason::NothingEligible);
+    refused(&mut world, change("freeze", void), RefusalReason::NothingEligible);
+    let report = world.apply(change("activate", all.clone()));
+    assert_eq!((report.changed, report.already, report.skipped), (6, 0, 4));
+    let report = world.apply(change("activate", all.clone()));
+    assert_eq!((report.changed, report.already, report.skipped), (0, 6, 4));
+    let report = world.apply(with(change("recall", all), "strict", json!(true)));
+    assert_eq!(
+        (report.changed, report.skipped, report.by_state.recalled),
+        (10, 0, 10),
+        "a recall skips nothing"
+    );
+}
+
+#[test]
+fn unfreeze_without_a_hold_lists_those_there_are() {
+    let mut world = issued();
+    world.apply(issue("p", 3));
+    world.apply(change("freeze", json!({"order": "o", "first": 0, "count": 2})));
+    world.apply(change("recall", json!({"order": "p"})));
+    let holds = [format!("e{}", world.events - 1), format!("e{}", world.events)];
+    let mut listed = |scope: Value| {
+        let command = json!({"command": "unfreeze", "scope": scope, "reason": "r"});
+        let refusal = world.try_apply(command).unwrap_err();
+        assert_eq!(refusal.reason, RefusalReason::HoldRequired);
+        (refusal.holds.clone().unwrap(), refusal.message)
+    };
+    assert_eq!(listed(Value::Null).0, [holds[1].clone(), holds[0].clone()], "newest first");
+    let (ids, message) = listed(json!({"order": "o"}));
+    assert_eq!(ids, [holds[0].clone()]);
+    assert!(message.contains("freeze of 2 items of order o: because"), "{message}");
+    assert!(listed(json!({"order": "o", "first": 5, "count": 1})).0.is_empty());
+}
+
+#[test]
+fn one_hold_spans_orders_and_is_lifted_in_all_of_them() {
+    let mut world = issued();
+    world.apply(issue("p", 3));
+    let codes = [world.code("o", 1, Face::Outer), world.code("p", 2, Face::Inner)];
+    let report = world.apply(change("freeze", json!({"codes": codes})));
+    assert_eq!((report.changed, report.orders), (2, vec!["o".to_string(), "p".to_string()]));
+    let unfreeze = json!({"command": "unfreeze", "hold": report.hold, "reason": "r"});
+    let report = world.apply(unfreeze.clone());
+    assert_eq!((report.changed, report.by_state.frozen, report.by_state.issued), (2, 0, 13));
+    refused(&mut world, unfreeze, RefusalReason::UnknownHold);
+}
+
+#[test]
+fn the_newest_recall_instructs_else_the_product() {
+    let mut world = issued();
+    let product =
+        json!({"command": "set_product", "product": "tea", "name": "茶", "recall_instructions": "ask"});
+    world.apply(product);
+    let recall = |text: Value| with(change("recall", json!({"order": "o"})), "instructions", text);
+    let text = |world: &World| world.order("o").recall_instructions(0).unwrap().text.to_string();
+    world.apply(recall(Value::Null));
+    assert_eq!(text(&world), "ask");
+    world.apply(recall(json!("return <it>")));
+    assert_eq!(text(&world), "return <it>");
+    world.apply(recall(json!("destroy it")));
+    assert_eq!(text(&world), "destroy it");
+    assert_eq!(describe(&world.load().unwrap()), describe(&world.snapshot));
+}
+
+#[test]
+fn a_new_item_takes_lifecycle_and_holds_of_the_old_one() {
+    let mut world = issued();
+    world.apply(issue("spare", 3));
+    world.apply(change("activate", json!({"order": "o"})));
+    world.apply(change("freeze", json!({"order": "o", "first": 0, "count": 1})));
+    let hold = format!("e{}", world.events);
+    let (old, new) = (world.code("o", 0, Face::Outer), world.code("spare", 2, Face::Outer));
+    let replace =
+        |old: &[&str], new: &[&str]| json!({"command": "replace", "old": old, "new": new, "reason": "torn"});
+    let report = world.apply(replace(&[&old], &[&new]));
+    assert_eq!((report.changed, report.orders), (1, vec!["o".to_string(), "spare".to_string()]));
+    let now_us = world.now_us;
+    assert!(world.order("o").is_replaced(0));
+    assert_eq!(world.order("o").state(0, now_us), State::Void);
+    assert_eq!(world.order("spare").state(2, now_us), State::Frozen);
+    assert_eq!(world.order("spare").lifecycle(2), Lifecycle::Active);
+    let (_, link) = world.links.first_key_value().unwrap();
+    assert_eq!(link_target(link).unwrap(), world.found(&new).unwrap().item);
+    world.apply(json!({"command": "unfreeze", "hold": hold, "reason": "r"}));
+    assert_eq!(world.order("spare").state(2, now_us), State::Active);
+    assert_eq!(describe(&world.load().unwrap()), describe(&world.snapshot));
+
+    let spare = world.code("spare", 0, Face::Outer);
+    let used = world.code("o", 1, Face::Outer);
+    refused(&mut world, replace(&[&old], &[&spare]), RefusalReason::NothingEligible);
+    refused(&mut world, replace(&[&used], &[]), RefusalReason::BadField);
+    refused(&mut world, replace(&[&used], &[&used]), RefusalReason::ReplacementMismatch);
+    refused(&mut world, replace(&[&used], &[&new]), RefusalReason::ReplacementMismatch);
+    world.apply(with(issue("other", 1), "product", Value::Null));
+    let foreign = world.code("other", 0, Face::Outer);
+    refused(&mut world, replace(&[&used], &[&foreign]), RefusalReason::ReplacementMismatch);
+    let boxes = with(open_key_space("box", 1, "single", &[("outer", 30)]), "level", json!("box"));
+    world.apply(boxes);
+    world.apply(with(issue("boxes", 1), "series", json!("box")));
+    let of_box = world.code("boxes", 0, Face::Outer);
+    refused(&mut world, replace(&[&used], &[&of_box]), RefusalReason::ReplacementMismatch);
+}
+
+#[test]
+fn expiry_is_computed_from_the_bound_date() {
+    let mut world = World::furnished();
+    world.apply(with(issue("o", 4), "expires_at_us", json!(5_000_000)));
+    world.apply(change("freeze", json!({"order": "o", "first": 0, "count": 1})));
+    let order = world.order("o");
+    assert_eq!(order.state(1, 4_999_999), State::Issued);
+    assert_eq!(order.state(1, 5_000_000), State::Expired);
+    assert_eq!(order.state(0, 5_000_000), State::Frozen);
+    let counts = order.counts(5_000_000);
+    assert_eq!((counts.expired, counts.frozen, counts.total()), (3, 1, 4));
+}
+
+#[test]
+fn a_report_reads_back_and_a_refusal_is_one() {
+    let mut world = issued();
+    let report = world.apply(change("freeze", json!({"order": "o"})));
+    assert_eq!(serde_json::from_slice::<Report>(&report.to_json()).unwrap(), report);
+    let refusal = world.try_apply(change("freeze", json!({"order": "x"}))).unwrap_err();
+    let stored = refusal.report("e1", 7);
+    assert_eq!((stored.status, stored.epoch), (Status::Refused, 7));
+    let json: Value = serde_json::from_slice(&stored.to_json()).unwrap();
+    assert_eq!((&json["status"], &json["reason"]), (&json!("refused"), &json!("unknown_order")));
+}
+
+#[test]
+fn a_leaf_says_what_changed_and_pins_the_scope() {
+    let world = issued();
+    let leaf = |command: Value| {
+        let command = Command::from_json(command.to_string().as_bytes()).unwrap();
+        world.plan_as(TENANT, "e9", &command).unwrap().leaf
+    };
+    let freeze = |first| leaf(change("freeze", json!({"order": "o", "first": first, "count": 3})));
+    let (one, same, other) = (freeze(0), freeze(0), freeze(1));
+    assert_eq!(one, same);
+    assert_eq!((one.action, one.reason.as_str()), ("freeze", "because"));
+    assert_eq!(one.object, json!({"order": "o", "first": 0, "count": 3}));
+    assert_eq!(one.impact, json!({"changed": 3, "already": 0, "skipped": 0}));
+    assert_eq!(
+        (&one.before["by_state"]["issued"], &one.after["by_state"]["frozen"]),
+        (&json!(10), &json!(3))
+    );
+    assert_eq!((&one.before["holds"], &one.after["holds"]), (&json!(0), &json!(1)));
+    assert_ne!(one.before["sha256"], one.after["sha256"]);
+    assert_eq!(one.after["by_state"], other.after["by_state"]);
+    assert_ne!(one.after["sha256"], other.after["sha256"], "the hash covers the scope");
+    let code = world.code("o", 0, Face::Outer);
+    let of_codes = leaf(change("void", json!({"codes": [code]})));
+    assert!(!serde_json::to_string(&of_codes.object).unwrap().contains(&code), "no code enters the ledger");
+    let entry = leaf(json!({"command": "set_domain", "host": "new.example"}));
+    assert_eq!((&entry.before, &entry.object), (&Value::Null, &json!({"host": "new.example"})));
+}
+
+#[test]
+fn freezing_twenty_million_codes_is_planned_within_ten_milliseconds() {
+    let mut world = World::furnished();
+    world.apply(issue("o", 20_000_000));
+    world.apply(change("activate", json!({"order": "o", "first": 1_000, "count": 19_000_000})));
+    let scattered: Vec<String> = (0..2_000).map(|i| world.code("o", i * 9_973, Face::Outer)).collect();
+    world.apply(change("void", json!({"codes": scattered})));
+    let command = Command::from_json(change("freeze", json!({"order": "o"})).to_string().as_bytes()).unwrap();
+    let best = (0..5).map(|_| {
+        let start = Instant::now();
+        let plan = world.plan_as(TENANT, "e99", &command).unwrap();
+        let took = start.elapsed();
+        assert_eq!((plan.report.changed, plan.report.skipped), (19_998_000, 2_000));
+        took
+    });
+    let best = best.min().unwrap();
+    assert!(best.as_millis() < 10, "{best:?}");
+}
