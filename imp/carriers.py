@@ -9,7 +9,8 @@ which refuses the import then.
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
-from imp._core import InvalidInput, normalise_carrier
+from imp.codes import normalise_carrier
+from imp.errors import InvalidInput
 
 __all__ = ["REFUSED_LINES_MAX", "AliasLine", "AliasReading", "Carrier", "read_aliases"]
 

@@ -13,6 +13,7 @@ view without a copy:
 
 Texts that are not codes are values, never exceptions: `decode` gives None, `decode_many` one of the `NotACode`
 numbers, `parse` says what is wrong. Arguments outside what is accepted raise `imp.errors.InvalidInput`.
+Files of foreign codes are read by `imp.carriers`.
 """
 
 from enum import IntEnum
@@ -33,13 +34,10 @@ from imp._core import (
     normalise_carrier,
     parse,
 )
-from imp.carriers import AliasLine, AliasReading, read_aliases
 
 __all__ = [
     "BATCH_CODES_MAX",
     "FF1",
-    "AliasLine",
-    "AliasReading",
     "NotACode",
     "Parsed",
     "SlotCipher",
@@ -50,7 +48,6 @@ __all__ = [
     "normalise_alias",
     "normalise_carrier",
     "parse",
-    "read_aliases",
     "why_not",
 ]
 
