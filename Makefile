@@ -1,6 +1,7 @@
 # Every target sets up what it needs first; work whose inputs are unchanged is skipped.
 PYTHON ?= python3
 PORT ?= 8000
+DIR ?= var/imp
 CYCLES ?= 1000
 IMP := .venv/bin/imp
 VENV_PYTHON := .venv/bin/python
@@ -20,9 +21,10 @@ demo: ## issue 1,000,000 demo codes, print links to try, serve them (PORT=8000)
 	$(SETUP)
 	@$(IMP) demo --port $(PORT)
 
-serve: ## serve the data directory of the demo, or DIR=…
+serve: ## serve the data directory DIR=var/imp, made if it is missing (PORT=8000)
 	$(SETUP)
-	@$(IMP) serve --dir $(or $(DIR),var/demo) --port $(PORT)
+	@test -e $(DIR)/imp.json || $(IMP) init --dir $(DIR)
+	@$(IMP) serve --dir $(DIR) --port $(PORT)
 
 test: ## every test, Rust and Python, with a summary
 	$(SETUP) dev
