@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 import msgspec
 
-from imp._core import Engine, EngineOptions, ScanContext
 from imp.cli import output
 from imp.codes import SlotCipher, aes_blocks
+from imp.engine import EngineOptions, NativeEngine, ScanContext
 from imp.results import Order
 
 CODES = 2_000_000
@@ -74,14 +74,14 @@ def _codes() -> Iterator[Measure]:
 
 def _engine(folder: Path | None) -> Iterator[Measure]:
     with tempfile.TemporaryDirectory(dir=folder, prefix="imp-bench-") as place:
-        engine = Engine.open(str(Path(place) / "engine"), secrets.token_bytes(32), EngineOptions(create=True))
+        engine = NativeEngine.open(str(Path(place) / "engine"), secrets.token_bytes(32), EngineOptions(create=True))
         try:
             yield from _measured(engine)
         finally:
             engine.close()
 
 
-def _measured(engine: Engine) -> Iterator[Measure]:
+def _measured(engine: NativeEngine) -> Iterator[Measure]:
     steps = _Steps(engine)
     steps.apply({"command": "set_domain", "host": _HOST})
     steps.apply(
@@ -113,7 +113,7 @@ def _measured(engine: Engine) -> Iterator[Measure]:
 class _Steps:
     """Commands one after the other, each with its time in ms."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: NativeEngine) -> None:
         self._engine = engine
         self._seq = 0
 
@@ -128,7 +128,7 @@ class _Steps:
         return took_ms
 
 
-def _scans(engine: Engine) -> Iterator[Measure]:
+def _scans(engine: NativeEngine) -> Iterator[Measure]:
     (face, slot, key) = engine.export_keys(_TENANT, _ORDER)[0]
     first = msgspec.json.decode(engine.order(_TENANT, _ORDER), type=Order).first_serial
     codes = SlotCipher("base32", slot, key).encode_range(first + COMMANDS, SCANS)

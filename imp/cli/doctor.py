@@ -16,7 +16,8 @@ from typing import Literal
 import click
 import msgspec
 
-from imp import _core, runfile
+import imp
+from imp import runfile
 from imp.cli import output
 from imp.cli.door import ask, opened
 from imp.cli.failures import STORAGE, Hinted
@@ -83,10 +84,10 @@ def diagnose(settings: Settings) -> Iterator[Finding]:
 def _software() -> Iterator[Finding]:
     yield Finding("python", "ok", f"{platform.python_version()} {sys.executable}")
     installed = version("imp-platform")
-    if installed == _core.__version__:
-        yield Finding("imp", "ok", f"{installed}, native module {_core.__version__}")
+    if installed == imp.__version__:
+        yield Finding("imp", "ok", f"{installed}, native module {imp.__version__}")
     else:
-        yield Finding("imp", "fail", f"{installed}, native module {_core.__version__}", "install both from one build")
+        yield Finding("imp", "fail", f"{installed}, native module {imp.__version__}", "install both from one build")
     yield Finding("packages", "ok", ", ".join(f"{name} {version(name)}" for name in _PACKAGES))
 
 

@@ -14,13 +14,13 @@ from imp.issuing.export.schemas import Export
 from imp.results import Catalogue, ExportPlan, Order
 
 if TYPE_CHECKING:
-    from imp.engine import Engine
+    from imp.engine import NativeEngine
     from imp.issuing.export.manifest import Manifest
 
 _ASKED = ("tenant", "order", "form", "symbol", "link_prefix", "labels_per_roll")
 
 
-async def export(engine: "Engine", tenant: str, request: Export) -> "Manifest":
+async def export(engine: "NativeEngine", tenant: str, request: Export) -> "Manifest":
     """Carry out an export or finish an interrupted one.
 
     Raises Conflict when the name is taken or items are frozen or recalled, Busy when it is being written already.
@@ -31,7 +31,7 @@ async def export(engine: "Engine", tenant: str, request: Export) -> "Manifest":
     return await run_job(names.job, engine.export_keys(tenant, request.order))
 
 
-def plan_job(engine: "Engine", tenant: str, request: Export) -> ExportJob:
+def plan_job(engine: "NativeEngine", tenant: str, request: Export) -> ExportJob:
     """The job of a request as of now."""
     planned = engine.export_plan(tenant, request.order, include_frozen=request.include_frozen)
     plan = msgspec.json.decode(planned, type=ExportPlan)
@@ -57,7 +57,7 @@ def plan_job(engine: "Engine", tenant: str, request: Export) -> ExportJob:
     )
 
 
-def _domain(engine: "Engine", tenant: str, series: str) -> str:
+def _domain(engine: "NativeEngine", tenant: str, series: str) -> str:
     catalogue = msgspec.json.decode(engine.catalogue(tenant), type=Catalogue)
     return next(key_space.domain for key_space in catalogue.key_spaces if key_space.series == series)
 
