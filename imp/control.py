@@ -22,6 +22,9 @@ from imp.engine import ScanContext
 from imp.errors import Conflict, invalid, invalid_request
 from imp.governance.backup import back_up
 from imp.governance.health import read_status
+from imp.issuing.export.manifest import Manifest
+from imp.issuing.export.schemas import Export
+from imp.issuing.export.service import export
 from imp.results import Catalogue, ExportPlan, Order, Report
 from imp.wire import cut
 
@@ -181,6 +184,13 @@ class Control:
         """Take foreign codes in as an order of a keyless series."""
         return await self._order(tenant, request)
 
+    @_verb("issue")
+    async def preview_import(self, tenant: str, request: issuing.ImportAliases) -> Report:
+        """The report importing would give now; a refusal is a report here, not an error. Nothing is stored."""
+        engine, now_us = self._directory.engine, self._directory.clock()
+        report = asyncio.to_thread(engine.preview, tenant, now_us, encode(issuing.order_command(request)))
+        return msgspec.json.decode(await report, type=Report)
+
     @_verb("read")
     async def get_order(self, tenant: str, request: issuing.GetOrder) -> Order:
         """One order with exact counts by state."""
@@ -199,6 +209,11 @@ class Control:
         """What an export job needs besides keys. Conflict when items are frozen or recalled, unless include_frozen."""
         plan = asyncio.to_thread(self._directory.engine.export_plan, tenant, request.order, request.include_frozen)
         return msgspec.json.decode(await plan, type=ExportPlan)
+
+    @_verb(None)
+    async def export(self, tenant: str, request: Export) -> Manifest:
+        """Write an order's codes to a file on this machine by a job process; the same request again finishes it."""
+        return await export(self._directory.engine, tenant, request)
 
     async def export_keys(self, tenant: str, order: str) -> list[tuple[str, int, bytes]]:
         """(face, slot, key) per face of an order, to be handed to a job process by pipe.

@@ -1,7 +1,7 @@
 """`imp demo`."""
 
 import asyncio
-import sys
+import shutil
 from pathlib import Path
 
 import click
@@ -15,6 +15,7 @@ from imp.errors import InvalidInput
 from imp.server import bind, serve
 
 _DIRECTORY = Path("var/demo")
+_TABLE_COLUMNS = 140
 
 
 @click.command("demo")
@@ -22,7 +23,7 @@ _DIRECTORY = Path("var/demo")
 @click.option("--port", type=click.IntRange(1, 65_535), default=8000, show_default=True)
 @click.option("--no-serve", is_flag=True, help="Only make it and print its links.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and do not serve.")
-def demo_(directory: Path, port: int, no_serve: bool, as_json: bool) -> None:
+def demo_(directory: Path, port: int, no_serve: bool, as_json: bool) -> int:
     """A demo brand with 1,000,000 codes: make it (once), print links to try, serve them until Ctrl-C.
 
     Scans are kept from one run to the next; remove the directory to start anew.
@@ -33,7 +34,7 @@ def demo_(directory: Path, port: int, no_serve: bool, as_json: bool) -> None:
         links = demo.read_links(directory)
         output.note(f"the demo is already served by process {owner.pid}; its links:")
         _show(links, f"http://{owner.address}/", as_json=as_json)
-        return
+        return 0
     serves = not (no_serve or as_json)
     if serves:
         _need_port(settings.host, port)
@@ -41,7 +42,8 @@ def demo_(directory: Path, port: int, no_serve: bool, as_json: bool) -> None:
     _show(links, f"http://{settings.host}:{port}/", as_json=as_json)
     if serves:
         output.note("open them in a browser, or: curl LINK     stop with Ctrl-C")
-        sys.exit(serve(settings))
+        return serve(settings)
+    return 0
 
 
 def _need_port(host: str, port: int) -> None:
@@ -58,5 +60,9 @@ def _show(links: list[demo.Link], base: str, *, as_json: bool) -> None:
         output.document(
             msgspec.json.encode([{"shows": link.shows, "link": link.path, "verdict": link.verdict} for link in full])
         )
+        return
+    if output.is_terminal() and shutil.get_terminal_size().columns < _TABLE_COLUMNS:
+        for link in full:  # a link that is broken over two lines cannot be clicked
+            click.echo(f"{link.shows}: {link.verdict}\n  {link.path}")
         return
     output.table("", ("shows", "link", "first scan answers"), [(link.shows, link.path, link.verdict) for link in full])

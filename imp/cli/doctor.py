@@ -9,7 +9,7 @@ import statistics
 import sys
 import time
 from collections.abc import Iterator
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
@@ -49,7 +49,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 @click.command("doctor")
 @directory_options
-def doctor_(directory: Path | None, as_json: bool) -> None:
+def doctor_(directory: Path | None, as_json: bool) -> int:
     """Check machine, data directory and engine. Changes nothing; exit code 6 when something fails."""
     findings = list(diagnose(settings_of(directory)))
     if as_json:
@@ -60,8 +60,7 @@ def doctor_(directory: Path | None, as_json: bool) -> None:
         for finding in findings:
             if finding.hint:
                 output.note(f"hint: {finding.check}: {finding.hint}")
-    if any(finding.result == "fail" for finding in findings):
-        sys.exit(STORAGE)
+    return STORAGE if any(finding.result == "fail" for finding in findings) else 0
 
 
 def diagnose(settings: Settings) -> Iterator[Finding]:
@@ -83,12 +82,19 @@ def diagnose(settings: Settings) -> Iterator[Finding]:
 
 def _software() -> Iterator[Finding]:
     yield Finding("python", "ok", f"{platform.python_version()} {sys.executable}")
-    installed = version("imp-platform")
-    if installed == imp.__version__:
-        yield Finding("imp", "ok", f"{installed}, native module {imp.__version__}")
-    else:
-        yield Finding("imp", "fail", f"{installed}, native module {imp.__version__}", "install both from one build")
+    yield _release()
     yield Finding("packages", "ok", ", ".join(f"{name} {version(name)}" for name in _PACKAGES))
+
+
+def _release() -> Finding:
+    """The native module must come from the same build as the Python around it."""
+    try:
+        installed = version("imp-platform")
+    except PackageNotFoundError:
+        return Finding("imp", "ok", f"native module {imp.__version__}, run from its sources")
+    if installed == imp.__version__:
+        return Finding("imp", "ok", installed)
+    return Finding("imp", "fail", f"{installed}, native module {imp.__version__}", "install both from one build")
 
 
 def _machine() -> Iterator[Finding]:

@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 import click
+from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -41,10 +43,12 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         for row in (columns, *rows):
             click.echo("\t".join(_plain(value) for value in row))
         return
-    grid = Table(*columns, title=title or None, title_justify="left", header_style="bold")
+    grid = Table(title=title or None, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD)
+    for column in columns:
+        grid.add_column(column, overflow="fold")
     for row in rows:
-        grid.add_row(*(_plain(value) for value in row))
-    Console().print(grid)
+        grid.add_row(*(escape(_plain(value)) for value in row))
+    Console(highlight=False).print(grid)
 
 
 def facts(pairs: Sequence[tuple[str, object]]) -> None:
@@ -56,8 +60,8 @@ def facts(pairs: Sequence[tuple[str, object]]) -> None:
         return
     grid = Table.grid(padding=(0, 2))
     for name, value in known:
-        grid.add_row(f"[dim]{name}[/dim]", value)
-    Console().print(grid)
+        grid.add_row(f"[dim]{name}[/dim]", escape(value))
+    Console(highlight=False).print(grid)
 
 
 def _plain(value: object) -> str:

@@ -187,7 +187,7 @@ def open_series(
     """Open SERIES; its slots and keys are drawn at random."""
     if foreign and faces:
         raise click.UsageError("--foreign goes without --face: imported codes have no keys")
-    both = ("outer", "inner") if pairing != "single" else ("outer",)
+    usual = ("outer", "inner") if pairing == "same_serial" else ("outer",)
     request = OpenSeries(
         series=series,
         domain=domain,
@@ -195,7 +195,7 @@ def open_series(
         level=level,  # pyright: ignore[reportArgumentType]
         pairing=pairing,  # pyright: ignore[reportArgumentType]
         key_bits=int(key_bits),  # pyright: ignore[reportArgumentType]
-        faces=[] if foreign else list(faces or both),  # pyright: ignore[reportArgumentType]
+        faces=[] if foreign else list(faces or usual),  # pyright: ignore[reportArgumentType]
         event_id=event_id,
     )
     opened.answer("open_series", request, KeySpace, _show_key_space)

@@ -1,6 +1,5 @@
 """`imp serve`."""
 
-import sys
 from pathlib import Path
 
 import click
@@ -27,7 +26,7 @@ def serve_(
     default_domain: str | None,
     insecure_cookie: bool,
     log_level: str | None,
-) -> None:
+) -> int:
     """Answer scans and the API over HTTP until SIGTERM or Ctrl-C.
 
     Other commands on the same directory go through this server while it lives.
@@ -42,4 +41,4 @@ def serve_(
         log_level=log_level,
     )
     output.note(f"serving {settings.directory} at http://{settings.host}:{settings.port}/ until Ctrl-C")
-    sys.exit(serve(settings))
+    return serve(settings)

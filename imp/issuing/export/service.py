@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import msgspec
 
@@ -11,11 +12,13 @@ from imp.issuing.export.job import ExportJob, JobFace, check, load, save
 from imp.issuing.export.names import Names, only_writer
 from imp.issuing.export.process import run_job
 from imp.issuing.export.schemas import Export
-from imp.results import Catalogue, ExportPlan, Order
+from imp.results import ExportPlan, Order
 
 if TYPE_CHECKING:
     from imp.engine import NativeEngine
     from imp.issuing.export.manifest import Manifest
+
+GTIN_DIGITS = 14
 
 _ASKED = ("tenant", "order", "form", "symbol", "link_prefix", "labels_per_roll")
 
@@ -36,6 +39,7 @@ def plan_job(engine: "NativeEngine", tenant: str, request: Export) -> ExportJob:
     planned = engine.export_plan(tenant, request.order, include_frozen=request.include_frozen)
     plan = msgspec.json.decode(planned, type=ExportPlan)
     order = msgspec.json.decode(engine.order(tenant, request.order), type=Order)
+    host = request.link_prefix or f"https://{plan.domain}/"
     faces = tuple(JobFace(face.face, face.slot) for face in plan.faces)
     return check(
         ExportJob(
@@ -46,10 +50,10 @@ def plan_job(engine: "NativeEngine", tenant: str, request: Export) -> ExportJob:
             format=plan.format,
             faces=faces,
             first_serial=plan.first_serial,
-            span=plan.count + sum(count for _, count in plan.left_out),
+            span=plan.span,
             left_out=tuple(plan.left_out),
             count=plan.count,
-            link_prefix=request.link_prefix or f"https://{_domain(engine, tenant, order.series)}/",
+            link_prefix=host + _digital_link(plan) if request.digital_link else host,
             form=request.form,
             symbol=request.symbol,
             labels_per_roll=request.labels_per_roll,
@@ -57,9 +61,12 @@ def plan_job(engine: "NativeEngine", tenant: str, request: Export) -> ExportJob:
     )
 
 
-def _domain(engine: "NativeEngine", tenant: str, series: str) -> str:
-    catalogue = msgspec.json.decode(engine.catalogue(tenant), type=Catalogue)
-    return next(key_space.domain for key_space in catalogue.key_spaces if key_space.series == series)
+def _digital_link(plan: ExportPlan) -> str:
+    """Path before the serial in a GS1 Digital Link URI: AI (01) GTIN-14, AI (10) lot, AI (21) serial."""
+    if plan.gtin is None:
+        raise invalid("digital_link", f"order {plan.order} has no product with a GTIN")
+    lot = f"10/{quote(plan.lot, safe='')}/" if plan.lot else ""
+    return f"01/{plan.gtin.zfill(GTIN_DIGITS)}/{lot}21/"
 
 
 def _settle_job_file(names: Names, wanted: ExportJob, restart: bool) -> None:
