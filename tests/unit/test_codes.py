@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +199,18 @@ def test_batches_of_several_threads_share_a_cipher() -> None:
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         parts = list(pool.map(lambda part: cipher.encode_range(part * 10_000, 10_000, 2), range(8)))
     assert b"".join(parts) == cipher.encode_range(0, 80_000)
+
+
+def test_other_threads_run_during_a_batch() -> None:
+    cipher = SlotCipher("base32", 3, bytes(16))
+    steps = 0
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        batch = pool.submit(cipher.encode_range, 0, 2_000_000)
+        while not batch.done():
+            time.sleep(0.001)
+            steps += 1
+    # Were the GIL held, the first sleep would end with the batch.
+    assert steps > 3
 
 
 def test_the_largest_batch() -> None:

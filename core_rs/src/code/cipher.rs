@@ -8,8 +8,8 @@ use crate::error::{Error, Result};
 /// One block of 16 bytes.
 pub type Block = Array<u8, U16>;
 
-/// Blocks enciphered per call: enough to hide the latency of every AES backend, small enough
-/// (1 KiB) to stay in registers' reach.
+/// Blocks enciphered per call: enough to hide the latency of every AES backend, and with 1 KiB
+/// small enough to stay in the first-level cache.
 pub const LANES: usize = 64;
 
 /// A keyed permutation of 16-byte blocks. FF1 needs the forward direction only.
