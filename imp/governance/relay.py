@@ -25,8 +25,6 @@ __all__ = ["Relay", "Settled"]
 _log = structlog.get_logger("imp.relay")
 _BACK_OFF_FIRST_S = 0.005
 _BACK_OFF_MAX_S = 1.0
-_SWEEP_S = 2.0
-_ANSWER_WITHIN_S = 30.0
 
 
 class Settled(msgspec.Struct, frozen=True):
@@ -42,9 +40,22 @@ class _Outcome(msgspec.Struct):
 
 
 class Relay:
-    """Applies the outbox of one database to one engine. Start it once; then `settled` waits for single commands."""
+    """Applies the outbox of one database to one engine. Start it once; then `settled` waits for single commands.
 
-    def __init__(self, database: Database, engine: NativeEngine, clock: Clock) -> None:
+    sweep_s: how often it looks for rows that nobody waits for; answer_within_s: how long `settled` waits.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        engine: NativeEngine,
+        clock: Clock,
+        *,
+        sweep_s: float = 2.0,
+        answer_within_s: float = 30.0,
+    ) -> None:
+        self._sweep_s = sweep_s
+        self._answer_within_s = answer_within_s
         self._database = database
         self._engine = engine
         self._clock = clock
@@ -99,7 +110,7 @@ class Relay:
         self._waiters[tenant, seq].append(future)
         self.wake(tenant)
         try:
-            return await asyncio.wait_for(future, _ANSWER_WITHIN_S)
+            return await asyncio.wait_for(future, self._answer_within_s)
         except TimeoutError:
             raise Busy("the command is stored and will be applied; ask again with the same event id") from None
 
@@ -199,7 +210,7 @@ class Relay:
     async def _sweep(self) -> None:
         """Find rows nobody waits for: their request died, or another process wrote them."""
         while True:
-            await asyncio.sleep(_SWEEP_S)
+            await asyncio.sleep(self._sweep_s)
             try:
                 waiting = await self.waiting()
             except ImpError as error:

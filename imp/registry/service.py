@@ -203,7 +203,7 @@ async def read_key_space(session: AsyncSession, seq: int) -> schemas.KeySpace:
     if epoch is None:
         raise NotFound(f"command {seq} opened no key space")
     series = await SeriesRepository(session).get_one(series=epoch.series)
-    slots = {row.face: row.slot for row in await SlotRepository(session).list(series=epoch.series, epoch=epoch.epoch)}
+    slots = {row.face: row.slot for row in await SlotRepository(session).get_many(series=epoch.series, epoch=epoch.epoch)}
     content = _series_request(series)
     return schemas.KeySpace(
         series=series.series,
