@@ -90,8 +90,7 @@ class Relay:
     async def waiting(self) -> dict[str, int]:
         """Rows the engine has not seen, by tenant. Raises OutOfStep when the engine is ahead of SQL."""
         async with self._database.reading(None) as session:
-            rows = (await session.execute(select(TenantSequence.tenant, TenantSequence.seq))).all()
-        known = dict(row.tuple() for row in rows)
+            known = {row.tenant: row.seq for row in await session.scalars(select(TenantSequence))}
         seen = self._engine.last_seqs()
         for tenant, last in seen.items():
             if last > known.get(tenant, 0):

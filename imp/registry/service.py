@@ -203,7 +203,9 @@ async def read_key_space(session: AsyncSession, seq: int) -> schemas.KeySpace:
     if epoch is None:
         raise NotFound(f"command {seq} opened no key space")
     series = await SeriesRepository(session).get_one(series=epoch.series)
-    slots = {row.face: row.slot for row in await SlotRepository(session).get_many(series=epoch.series, epoch=epoch.epoch)}
+    slots = {
+        row.face: row.slot for row in await SlotRepository(session).get_many(series=epoch.series, epoch=epoch.epoch)
+    }
     content = _series_request(series)
     return schemas.KeySpace(
         series=series.series,
@@ -222,7 +224,7 @@ async def free_slots(session: AsyncSession, host: str) -> dict[str, int]:
     statement = (
         select(SlotAllocation.format, func.count()).where(SlotAllocation.host == host).group_by(SlotAllocation.format)
     )
-    taken = dict(row.tuple() for row in (await session.execute(statement)).all())
+    taken: dict[str, int] = {row[0]: row[1] for row in await session.execute(statement)}
     return {name: total - taken.get(name, 0) for name, total in SLOT_COUNTS.items()}
 
 

@@ -18,7 +18,6 @@ from imp.issuing.models import OrderEntry
 from imp.migrations import HEAD, migrate
 from imp.registry.models import KeySpaceEntry, ProductEntry, ScanDomain, SeriesEntry, SlotAllocation, TenantEntry
 
-
 USERS_OF_REPOSITORIES = (keys, managed)  # their imports define every repository there is
 
 
@@ -29,10 +28,24 @@ def rows_of(tenant: str) -> list[TenantRow]:
         TenantEntry(tenant=tenant, name=tenant, created_at_us=1),
         TenantSequence(tenant=tenant, seq=1),
         OutboxEntry(
-            tenant=tenant, seq=1, event_id="1" * 32, digest=bytes(32), at_us=1, actor="a", command=b"{}", status="waiting"
+            tenant=tenant,
+            seq=1,
+            event_id="1" * 32,
+            digest=bytes(32),
+            at_us=1,
+            actor="a",
+            command=b"{}",
+            status="waiting",
         ),
         ApiKeyEntry(
-            tenant=tenant, id="k", name="k", prefix=tenant, digest=bytes(32), role="system", scopes="scan", created_at_us=1
+            tenant=tenant,
+            id="k",
+            name="k",
+            prefix=tenant,
+            digest=bytes(32),
+            role="system",
+            scopes="scan",
+            created_at_us=1,
         ),
         ScanDomain(tenant=tenant, host=host, seq=1),
         ProductEntry(tenant=tenant, product="p", seq=1, name="p"),
