@@ -1,4 +1,4 @@
-"""Databases and directories for the integration tests: SQLite files, and a PostgreSQL server of our own on a Unix socket."""
+"""Databases and directories for the integration tests: SQLite files, and a PostgreSQL server on a Unix socket."""
 
 import os
 import shutil

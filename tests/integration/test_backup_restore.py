@@ -1,4 +1,4 @@
-"""Goal: after a restore no code that may be on goods is issued again, nothing SQL still knows is lost, the operator is told.
+"""Goal: a restore issues no code again that may be on goods, loses nothing SQL still knows, and tells the operator.
 
 Method: the drill an operator would do, twice from one backup, with and without the database that survived.
 """

@@ -1,4 +1,7 @@
-"""Goal: a batch job needs `imp.Engine` and nothing else. Method: real jobs on memory, standalone and managed directories."""
+"""Goal.
+
+A batch job needs `imp.Engine` and nothing else. Method: real jobs on memory, standalone, managed directories.
+"""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Goal: the verbs do what they say on a managed directory, the same again answers the same, and nobody reaches across tenants.
+"""Goal: the verbs do what they say, the same again answers the same, and nobody reaches across tenants.
 
 Method: the real engine and a SQLite database in a fresh directory; the story on PostgreSQL too.
 """
@@ -177,8 +177,8 @@ async def test_another_tenants_things_do_not_exist(managed: Directory, control: 
         await control.open_series("rival", registry.OpenSeries(series="mine", domain="a.example"))
     with pytest.raises(NotFound):
         await control.issue_order("rival", issuing.IssueOrder(order="x", series="caps", quantity=1))
+    command = c.Freeze(scope=c.Scope(order="o1"), reason="spite")
     with pytest.raises(Refused) as refusal:
-        command = c.Freeze(scope=c.Scope(order="o1"), reason="spite")
         await control.apply_command("rival", governance.ApplyCommand(command=command))
     assert refusal.value.reason == "unknown_order"
     with pytest.raises(Refused) as refusal:

@@ -1,6 +1,7 @@
 """Goal: every committed command reaches the engine exactly once, in commit order, whatever breaks in between.
 
-Method: a real database and an engine double that keeps the engine's promises about seq and event id and fails when told to.
+Method: a real database and an engine double that keeps the engine's promises about seq and event id and fails when
+told to.
 """
 
 import asyncio
@@ -99,6 +100,13 @@ class Bench:
             return list(await session.scalars(select(OutboxEntry.status).order_by(OutboxEntry.seq)))
 
 
+async def until(is_true: Callable[[], bool]) -> None:
+    """Wait for something another task does."""
+    async with asyncio.timeout(20):
+        while not is_true():  # noqa: ASYNC110 - the double has no events
+            await asyncio.sleep(0.01)
+
+
 @pytest.fixture
 async def bench(database: Database) -> AsyncGenerator[Bench]:
     for tenant in ("acme", "other"):
@@ -145,10 +153,13 @@ async def test_a_late_commit_is_not_skipped(bench: Bench) -> None:
 
 
 async def test_a_rolled_back_decision_takes_no_number(bench: Bench) -> None:
-    with pytest.raises(RuntimeError):
+    async def fail_late() -> None:
         async with working(bench.database, bench.native, "acme", "tester", lambda: 1) as work:
             await bench.enqueue(work)
             raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await fail_late()
     assert await bench.commit() == 1
 
 
@@ -247,16 +258,14 @@ async def test_a_caller_that_gives_up_loses_nothing(bench: Bench) -> None:
     cancelled = asyncio.create_task(relay.settled("acme", seq))
     await asyncio.sleep(0)
     cancelled.cancel()
-    while bench.engine.last_seq("acme") < seq:
-        await asyncio.sleep(0.01)
+    await until(lambda: bench.engine.last_seq("acme") == seq)
     assert (await relay.settled("acme", seq)).refused is False
 
 
 async def test_rows_nobody_waits_for_are_found(bench: Bench) -> None:
     await bench.relay(sweep_s=0.02)
     await bench.commit()
-    while await bench.statuses() != ["applied"]:
-        await asyncio.sleep(0.01)
+    await until(lambda: bench.engine.last_seq("acme") == 1)
 
 
 async def test_stopping_ends_retries_and_keeps_the_row(bench: Bench) -> None:

@@ -1,4 +1,4 @@
-"""Goal: a command or request that cannot be meant is refused with its field named; what is encoded is what the engine takes.
+"""Goal: what cannot be meant is refused with its field named, and what is encoded is what the engine takes.
 
 Method: examples at and beyond every limit, and the core's own list of commands.
 """

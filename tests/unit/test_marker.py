@@ -1,4 +1,4 @@
-"""Goal: a data directory appears whole or not at all, and a strange one is told apart. Method: failures at each step."""
+"""Goal: a data directory appears whole or not at all; a strange one is told apart. Method: failures at each step."""
 
 from pathlib import Path
 
@@ -28,9 +28,13 @@ def test_strange_markers_are_told_apart(tmp_path: Path) -> None:
 
 
 def test_a_draft_gets_its_name_only_when_it_is_done(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), Draft(tmp_path / "d") as draft:
-        (draft / "half").touch()
-        raise RuntimeError
+    def fail_late() -> None:
+        with Draft(tmp_path / "d") as draft:
+            (draft / "half").touch()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_late()
     assert list(tmp_path.iterdir()) == []
     (tmp_path / ".d.making").mkdir()  # left by a process that died
     with Draft(tmp_path / "d") as draft:
