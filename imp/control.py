@@ -21,7 +21,7 @@ from imp.commands import encode
 from imp.engine import ScanContext
 from imp.errors import Conflict, invalid, invalid_request
 from imp.governance.backup import back_up
-from imp.governance.health import read_status
+from imp.governance.status import read_status
 from imp.issuing.export.manifest import Manifest
 from imp.issuing.export.schemas import Export
 from imp.issuing.export.service import export

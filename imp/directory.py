@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from imp.clock import Clock, system_clock
 from imp.control import Control
 from imp.engine import NativeEngine, open_native
-from imp.errors import Conflict, invalid
+from imp.errors import Conflict, OutOfStep, invalid
 from imp.governance.standalone import StandaloneCommands
 from imp.marker import Draft, Marker, read_marker, write_marker
 from imp.secret import is_elsewhere, make_secret_file, read_secret
@@ -93,6 +93,8 @@ class Directory:
         secret = read_secret(path, settings)
         if marker.database is not None:
             database_url(path, settings, marker)  # a wrong setting is told before the store is touched
+        if marker.database == "internal" and not (path / _SQLITE).is_file():
+            raise OutOfStep(f"{path / _SQLITE} is gone. hint: put it back, or restore a backup: imp restore --help")
         engine = await asyncio.to_thread(open_native, path / "engine", secret, settings)
         directory = cls(path, settings, marker, engine, clock)
         try:

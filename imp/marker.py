@@ -1,13 +1,15 @@
 """The marker file `imp.json` that makes a directory a data directory: its kind, and what a restore left to be done."""
 
+import contextlib
 import os
 import shutil
+from collections.abc import Generator
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-from imp.errors import CorruptData, IncompatibleData, NotFound, StorageError
+from imp.errors import CorruptData, ImpError, IncompatibleData, NotFound, StorageError
 
 __all__ = ["Draft", "Marker", "RestoreMark", "read_marker", "sync_directory", "write_marker", "write_whole"]
 
@@ -79,31 +81,44 @@ def sync_directory(path: Path) -> None:
 
 
 class Draft:
-    """A directory under construction: it gets its name when the block ends well and is gone when it does not."""
+    """A directory under construction: it gets its name when the block ends well and is gone when it does not.
+
+    What the file system refuses inside the block is raised as StorageError.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._draft = path.with_name(f".{path.name}.making")
 
     def __enter__(self) -> Path:
-        try:
+        with self._refusals():
             self._path.parent.mkdir(parents=True, exist_ok=True)
             if self._draft.exists():
                 shutil.rmtree(self._draft)  # left by a process that died
             self._draft.mkdir(mode=0o700)
-        except OSError as error:
-            raise StorageError(f"{self._path} cannot be made: {error.strerror}") from error
         return self._draft
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        try:
+            with self._refusals():
+                if error is not None:
+                    raise error
+                _sync_tree(self._draft)
+                if self._path.is_dir():
+                    self._path.rmdir()  # empty, checked by the caller
+                self._draft.rename(self._path)
+                sync_directory(self._path.parent)
+        finally:
             shutil.rmtree(self._draft, ignore_errors=True)
-            return
-        _sync_tree(self._draft)
-        if self._path.is_dir():
-            self._path.rmdir()  # empty, checked by the caller
-        self._draft.rename(self._path)
-        sync_directory(self._path.parent)
+
+    @contextlib.contextmanager
+    def _refusals(self) -> Generator[None]:
+        try:
+            yield
+        except OSError as error:
+            if isinstance(error, ImpError):
+                raise
+            raise StorageError(f"{self._path} cannot be made: {error}") from error
 
 
 def _sync_tree(root: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from imp import _core, errors
 from imp.commands import CODES_PER_LIST_MAX, COMMAND_BYTES_MAX, Activate, Command, Replace, Scope, encode
 from imp.errors import Conflict, InvalidInput, Refused, error_of, invalid_request, kind_of
-from imp.governance.health import running_low
+from imp.governance.status import running_low
 from imp.registry.key_spaces import check_series, draw_slots, in_order
 from imp.registry.schemas import OpenSeries
 from imp.results import Catalogue, CatalogueKeySpace, PlannedFace, report_of

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from imp.directory import Directory
-from imp.errors import Conflict, CorruptData, IncompatibleData, InvalidInput, NotFound
+from imp.errors import Conflict, CorruptData, IncompatibleData, InvalidInput, NotFound, OutOfStep, StorageError
 from imp.marker import Draft, Marker, read_marker, write_marker
 from imp.settings import Settings
 
@@ -42,6 +42,21 @@ def test_a_draft_gets_its_name_only_when_it_is_done(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "d").iterdir()] == ["whole"]
 
 
+def test_what_the_file_system_refuses_is_a_storage_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError), Draft(tmp_path / "file" / "d"):
+        pytest.fail("there is no directory to work in")
+    with pytest.raises(StorageError, match="No such file"), Draft(tmp_path / "d") as draft:
+        (draft / "none" / "x").touch()
+    with pytest.raises(NotFound), Draft(tmp_path / "d"):
+        raise NotFound("passes as it is")
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "by others").touch()
+    with pytest.raises(StorageError), Draft(tmp_path / "taken"):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "taken"]
+
+
 def test_init_takes_only_an_empty_place(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for taken in (tmp_path, tmp_path / "file"):
@@ -62,6 +77,10 @@ async def test_marker_and_settings_agree_about_the_database(tmp_path: Path) -> N
     Directory.init(tmp_path / "d")
     with pytest.raises(InvalidInput, match="own SQLite"):
         await Directory.open(tmp_path / "d", Settings(database_url="postgresql://imp@/x"))
+    (tmp_path / "d" / "sql.sqlite3").rename(tmp_path / "away")
+    with pytest.raises(OutOfStep, match="put it back"):
+        await Directory.open(tmp_path / "d")
+    assert not (tmp_path / "d" / "sql.sqlite3").exists()  # no empty one took its place
     marker = Marker(kind="managed", database="external", created_at_us=1)
     write_marker(tmp_path / "d", marker)
     with pytest.raises(InvalidInput, match="IMP_DATABASE_URL"):
