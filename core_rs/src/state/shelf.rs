@@ -60,10 +60,9 @@ impl<T> Shelf<T> {
     {
         let number = number as usize;
         let chunks = Arc::make_mut(&mut self.chunks);
-        if let Some(chunk) = chunks.get_mut(number / CHUNK) {
-            if let Some(value) = Arc::make_mut(chunk).get_mut(number % CHUNK) {
-                change(Arc::make_mut(value));
-            }
+        let Some(chunk) = chunks.get_mut(number / CHUNK) else { return };
+        if let Some(value) = Arc::make_mut(chunk).get_mut(number % CHUNK) {
+            change(Arc::make_mut(value));
         }
     }
 

@@ -26,6 +26,7 @@ use crate::code::{Face, Format, KeySize, Keyring, Level, Pairing};
 use crate::error::{Error, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -201,14 +202,34 @@ pub(super) fn state_puts(before: &Order, after: &Order, puts: &mut Vec<Put>) {
             puts.push(put(key, &(), &items));
         }
     }
-    let old: BTreeMap<&str, &Arc<Hold>> = before.holds().iter().map(|hold| (&*hold.id, hold)).collect();
-    for hold in after.holds() {
-        if !old.get(&*hold.id).is_some_and(|old| Arc::ptr_eq(old, hold)) {
-            puts.push(hold_put(id, hold));
+    hold_puts(before, after, puts);
+}
+
+/// Both orders keep their holds by time, then id; untouched holds are the same allocation.
+fn hold_puts(before: &Order, after: &Order, puts: &mut Vec<Put>) {
+    let id = after.meta.id;
+    let place = |hold: &Arc<Hold>| (hold.at_us, hold.id.clone());
+    let (mut old, mut new) = (before.holds().iter().peekable(), after.holds().iter().peekable());
+    loop {
+        let order = match (old.peek(), new.peek()) {
+            (None, None) => return,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(a), Some(b)) if Arc::ptr_eq(a, b) => {
+                old.next();
+                new.next();
+                continue;
+            }
+            (Some(a), Some(b)) => place(a).cmp(&place(b)),
+        };
+        let gone = old.next_if(|_| order.is_le());
+        match (gone, new.next_if(|_| order.is_ge())) {
+            (_, Some(hold)) => puts.push(hold_put(id, hold)),
+            (Some(gone), None) => {
+                puts.push(Put { table: Table::Order, key: hold_key(id, &gone.id), value: None })
+            }
+            (None, None) => {}
         }
-    }
-    for (gone, _) in old.into_iter().filter(|(hold, _)| after.hold(hold).is_none()) {
-        puts.push(Put { table: Table::Order, key: hold_key(id, gone), value: None });
     }
 }
 

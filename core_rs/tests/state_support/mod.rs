@@ -4,8 +4,8 @@
 
 use imp_core::code::{Face, Keyring, alias_hash};
 use imp_core::state::{
-    Alias, Command, Found, ItemRef, Loader, Plan, PlanContext, Put, Refusal, Report, Snapshot, Stop, Table,
-    alias_key, plan,
+    Alias, Command, Found, ItemRef, Loader, Plan, PlanContext, Put, Refusal, RefusalReason, Report, Resolve,
+    Snapshot, Stop, Table, alias_key, plan,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -49,7 +49,7 @@ impl World {
         &'a self,
         tenant: &'a str,
         event_id: &'a str,
-        resolve: &'a dyn Fn(u32, &[u8]) -> imp_core::error::Result<Option<ItemRef>>,
+        resolve: &'a Resolve<'a>,
     ) -> PlanContext<'a> {
         PlanContext {
             snapshot: &self.snapshot,
@@ -158,6 +158,33 @@ pub fn issue(order: &str, quantity: u32) -> Value {
 
 pub fn change(kind: &str, scope: Value) -> Value {
     json!({"command": kind, "scope": scope, "reason": "because"})
+}
+
+/// The command with one key set.
+pub fn with(mut command: Value, key: &str, value: Value) -> Value {
+    command[key] = value;
+    command
+}
+
+/// The command is refused for this reason and nothing changes.
+pub fn refused(world: &mut World, command: Value, reason: RefusalReason) -> String {
+    let before = (describe(&world.snapshot), world.entries.clone());
+    match world.try_apply(command.clone()) {
+        Ok(report) => panic!("{command} was applied: {report:?}"),
+        Err(refusal) => {
+            assert_eq!(refusal.reason, reason, "{command}: {}", refusal.message);
+            assert!(!refusal.message.is_empty());
+            assert_eq!((describe(&world.snapshot), world.entries.clone()), before);
+            refusal.message
+        }
+    }
+}
+
+/// A furnished world with an order of ten.
+pub fn issued() -> World {
+    let mut world = World::furnished();
+    world.apply(issue("o", 10));
+    world
 }
 
 /// Everything a snapshot says, in one text.
