@@ -197,7 +197,10 @@ fn codes_that_could_be_guessed_are_warned_about() {
 fn imported_texts_become_items() {
     let mut world = World::furnished();
     world.apply(open_key_space("old", 1, "single", &[]));
-    let import = |order: &str, texts: Value| json!({"command": "import_aliases", "order": order, "series": "old", "product": "tea", "texts": texts});
+    let import = |order: &str, texts: Value| {
+        let head = json!({"command": "import_aliases", "order": order, "series": "old", "product": "tea"});
+        with(head, "texts", texts)
+    };
     let report = world.apply(import("i1", json!([" E280-1 ", "urn:epc:id:sgtin:1"])));
     assert_eq!((report.changed, report.quantity, report.first_serial), (2, Some(2), Some(0)));
     let found = world.found("E280-1").unwrap();

@@ -5,14 +5,15 @@
 //! | bytes | field |
 //! | --- | --- |
 //! | 1 | version |
-//! | 1 | flags: 1 overflow, 2 position, 4 idempotency key, 8 its answer had `is_first`, 16 which was true; bits 5–7: kept sessions |
+//! | 1 | flags, see below |
 //! | 4, 4 | scans, sessions (saturating) |
 //! | 8, 8 | first and last scan, µs since the Unix epoch |
 //! | 20 each | kept sessions: cookie hash u64, address hash u64, start u32 s after the first scan |
 //! | 11 | position: latitude i32, longitude i32 (10⁻⁷ °), accuracy u16 m, datum u8 |
 //! | 8 | hash of the last idempotency key |
 //!
-//! Parts that the flags do not announce are absent: 26 bytes at least, 125 at most.
+//! Flags: 1 overflow, 2 position, 4 idempotency key, 8 its answer had `is_first`, 16 which was true; bits 5–7 are
+//! the number of kept sessions. Parts that they do not announce are absent: 26 bytes at least, 125 at most.
 
 use super::session::{SESSIONS_KEPT_MAX, Session, Sessions};
 use crate::error::{Error, Result};
