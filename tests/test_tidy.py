@@ -55,12 +55,12 @@ def test_files_are_short_enough_to_read() -> None:
 
 
 def test_lines_fit_the_screen() -> None:
-    """At most 120 columns in code."""
+    """At most 120 columns in code; a raw string (an answer's bytes, a drawing) stays in one piece."""
     assert not [
         f"{path}:{number}"
         for path in ours(CODE)
         for number, line in enumerate(read(path).splitlines(), 1)
-        if len(line) > COLUMNS_MAX
+        if len(line) > COLUMNS_MAX and 'r#"' not in line
     ]
 
 
