@@ -10,7 +10,6 @@ from imp.auth import admin_only, control_of
 from imp.control import dispatch
 from imp.degrade import ESSENTIAL
 
-
 BODY_BYTES_MAX: Final = 32 * 1024 * 1024
 """Longest request of a command on this machine: a list of 100,000 codes or imported texts goes in one piece."""
 

@@ -13,6 +13,7 @@ from litestar.datastructures import ResponseHeader
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme, Tag
+from litestar.serialization import default_serializer, encode_json
 
 from imp import __version__, problems
 
@@ -80,7 +81,7 @@ class _DocsPage(OpenAPIRenderPlugin):
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
         if not self._page:
             # The round trip turns enums and other values of the schema into plain JSON types.
-            plain = json.loads(JsonRenderPlugin().render(request, openapi_schema))
+            plain = json.loads(encode_json(openapi_schema, default_serializer))
             self._page = "".join(_document(plain)).encode()
         return self._page
 

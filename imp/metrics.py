@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 from time import perf_counter
+from typing import cast
 
 from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -60,8 +61,10 @@ class MeasureRequests(ASGIMiddleware):
         try:
             await next_app(scope, receive, observed_send)
         finally:
-            labels = (scope["path_template"], str(scope["method"]), str(status))  # pyright: ignore
-            self._requests.labels(*labels).observe(perf_counter() - started)
+            routed = cast("HTTPScope", scope)
+            self._requests.labels(routed["path_template"], str(routed["method"]), str(status)).observe(
+                perf_counter() - started
+            )
 
 
 class _LatencyCollector(Collector):

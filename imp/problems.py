@@ -110,6 +110,12 @@ def on_http_error(_request: Request[Any, Any, Any], error: HTTPException) -> Res
     return respond(problem(kind, _DETAILS.get(kind.status, error.detail)), error.headers)
 
 
+def on_undecodable_text(_request: Request[Any, Any, Any], error: UnicodeDecodeError) -> Response[bytes]:
+    """A body that is not UTF-8: msgspec lets Python's own error through."""
+    log.info("request is not UTF-8", exc_info=error)
+    return respond(problem(BAD_REQUEST, "The request body is not UTF-8.", field="request"))
+
+
 def on_any_error(_request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """A fault nobody foresaw: told to the log in full, to the client in one sentence."""
     log.error("request failed", exc_info=error)
@@ -119,6 +125,7 @@ def on_any_error(_request: Request[Any, Any, Any], error: Exception) -> Response
 EXCEPTION_HANDLERS: Final[dict[int | type[Exception], Any]] = {
     ImpError: on_imp_error,
     HTTPException: on_http_error,
+    UnicodeDecodeError: on_undecodable_text,
     Exception: on_any_error,
 }
 

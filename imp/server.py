@@ -4,20 +4,22 @@ The parent binds the port and watches; the worker opens the data directory. Two 
 everything in Granian that starts a second one before the first has stopped (reload, worker lifetime, memory limit,
 SIGHUP) is refused or ignored, and a worker whose parent is gone dies at once.
 """
-# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false  # Granian's server classes carry no types
+# Granian's server classes carry no types.
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
 
 import ctypes
 import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from functools import partial
 from typing import Any, Final, cast
 
 import msgspec
 import structlog
+from granian import _signals
 from granian._granian import SocketHolder  # the only way to hand Granian a bound socket
 from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
@@ -35,6 +37,7 @@ HEADER_BUFFER_BYTES: Final = 65_536
 """Granian cuts a connection whose request head is longer; the front's own limit answers politely below it."""
 
 _PR_SET_PDEATHSIG: Final = 1
+_STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _FORBIDDEN: Final = {
     "GRANIAN_RELOAD": "reloading",
     "GRANIAN_WORKERS_LIFETIME": "a worker lifetime",
@@ -169,6 +172,8 @@ class _OneWorkerServer(MPServer):
             code = stopped.code if isinstance(stopped.code, int) else 1
         else:
             return 0
+        if self.interrupt_signal:
+            return 0
         log.error("the worker ended by itself", directory=str(self._settings.directory))
         return code
 
@@ -177,6 +182,12 @@ class _OneWorkerServer(MPServer):
         for worker in self.wrks:
             runfile.remove(self._settings.directory, worker.inner.pid)
         super().signal_handler_interrupt(*args, **kwargs)
+
+    def _spawn_workers(self, spawn_target: Any, target_loader: Any) -> None:
+        # A signal between fork and the worker's own handlers would run the parent's handler in the worker and be lost.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+        super()._spawn_workers(spawn_target, target_loader)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def _init_shared_socket(self) -> None:
         self._ssp = None
@@ -193,10 +204,36 @@ def _ignore_hangup() -> None:
 def _load_worker(settings: Settings, address: str, outcome_out: int, parent_pid: int) -> Any:
     """What the worker serves; runs in the worker before it opens anything."""
     die_with_parent(parent_pid)
+    _stop_at_once_until_started()
     logs.configure(settings.log_level)
     from imp.app import create_front  # noqa: PLC0415  # the parent forks before the application's threads exist
 
     return create_front(settings, address, partial(report_failure, outcome_out))
+
+
+def _stop_at_once_until_started() -> None:
+    """Let a stop signal end the worker as long as it has opened nothing; afterwards the first one drains it."""
+    for number in _STOP_SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
+    _signals.set_loop_signals = partial(_drain_once, _signals.set_loop_signals)
+
+
+def _drain_once(install: Callable[[Any], Any], loop: Any) -> Any:
+    """Granian's handlers, limited to the first signal: its event blocks for ever when it is set again too early.
+
+    A second signal is usual: supervisors signal the whole group, and the parent passes its own on.
+    """
+    stop = install(loop)
+    waiting = [stop]
+
+    def drain() -> None:
+        if waiting:
+            waiting.pop().set()
+
+    for number in _STOP_SIGNALS:
+        loop.add_signal_handler(number, drain)
+    return stop
 
 
 def die_with_parent(parent_pid: int) -> None:

@@ -129,7 +129,9 @@ _ANSWERS: Final = {
     summary="Scan the code of a link",
     responses=_ANSWERS,
 )
-async def scan_link(code: FromPath[str], request: Request[Any, Any, Any], engine: NamedDependency[NativeEngine]) -> ASGIApp:
+async def scan_link(
+    code: FromPath[str], request: Request[Any, Any, Any], engine: NamedDependency[NativeEngine]
+) -> ASGIApp:
     """What a phone opens. The host names the tenant; `Accept` chooses JSON or a page. HEAD does not count."""
     return _same_bytes(request, engine)
 

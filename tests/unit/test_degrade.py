@@ -1,4 +1,4 @@
-"""Goal: a lagging loop sheds the control plane and nothing else. Method: a made-up clock, and an application whose lag is set."""
+"""Goal: a lagging loop sheds the control plane and nothing else. Method: a made-up clock, and a set lag."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -24,7 +24,7 @@ from imp.metrics import Metrics
 from imp.problems import EXCEPTION_HANDLERS, INTERNAL_DETAIL
 from imp.server import address_of, bind, raise_failure, report_failure
 
-# run file ---------------------------------------------------------------------------------------------------------------
+# run file --------------------------------------------------------------------------------------------
 
 
 def run_of(pid: int, ticks: int) -> runfile.RunFile:
@@ -60,7 +60,7 @@ def test_damaged_run_file_counts_as_none(tmp_path: Path, content: bytes) -> None
     assert runfile.live(tmp_path) is None
 
 
-# front ------------------------------------------------------------------------------------------------------------------
+# front -----------------------------------------------------------------------------------------------
 
 
 @get("/v1/thing")
@@ -137,7 +137,7 @@ def test_front_limits_headers(over: int, status: int) -> None:
         assert answer.status_code == status
 
 
-# errors -----------------------------------------------------------------------------------------------------------------
+# errors ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_failure_of_the_worker_reaches_the_parent() -> None:
         os.close(reading)
 
 
-# admin door, port, metrics, logs ------------------------------------------------------------------------------------------
+# admin door, port, metrics, logs ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
