@@ -17,16 +17,14 @@ PYTHON_TRIED = ((3, 13), (3, 12), (3, 14))  # in order of preference
 ABOUT = "import sys; print(*sys.version_info[:2]); print(sys.executable); import ensurepip, venv; print('venv')"
 
 INSTALL = {  # package manager: how it installs the package that holds …
-    "apt-get": {
-        "c++": "apt-get install g++",
-        "ar": "apt-get install binutils",
-        "python": "apt-get install python3.13 python3.13-venv",
-    },
-    "dnf": {"c++": "dnf install gcc-c++", "ar": "dnf install binutils", "python": "dnf install python3.13"},
-    "pacman": {"c++": "pacman -S gcc", "ar": "pacman -S binutils", "python": "pacman -S python"},
-    "brew": {"c++": "xcode-select --install", "ar": "xcode-select --install", "python": "brew install python@3.13"},
+    "apt-get": {"c++": "apt-get install g++", "ar": "apt-get install binutils"},
+    "dnf": {"c++": "dnf install gcc-c++", "ar": "dnf install binutils"},
+    "pacman": {"c++": "pacman -S gcc", "ar": "pacman -S binutils"},
+    "brew": {"c++": "xcode-select --install", "ar": "xcode-select --install"},
 }
-INSTALL_RUST = "`curl -sSf https://sh.rustup.rs | sh`"  # distributions' own packages are often too old
+# Distributions' own packages of these are often too old.
+INSTALL_RUST = "`curl -sSf https://sh.rustup.rs | sh`"
+INSTALL_PYTHON = "`curl -LsSf https://astral.sh/uv/install.sh | sh` and `uv python install 3.13`"
 
 
 def how_to_install(what):
@@ -95,11 +93,9 @@ def interpreter_candidates():
     for version in PYTHON_TRIED:
         for root in filter(None, roots):
             found += sorted(Path(root).glob("versions/{}.{}*/bin/python3".format(*version)), reverse=True)
-    if shutil.which("uv"):
-        for version in PYTHON_TRIED:
-            found.append(
-                (output_of("uv", "python", "find", "--no-python-downloads", "{}.{}".format(*version)) or "").strip()
-            )
+    uv = shutil.which("uv") or str(Path.home() / ".local/bin/uv")
+    for version in PYTHON_TRIED:
+        found.append((output_of(uv, "python", "find", "--no-python-downloads", "{}.{}".format(*version)) or "").strip())
     return [str(path) for path in found if path]
 
 
@@ -120,8 +116,8 @@ def interpreter():
         package = f"{Path(without_venv).name}-venv"
         raise Stop(f"{without_venv} has no venv module: install it, on Debian with `apt-get install {package}`")
     oldest = ".".join(map(str, PYTHON_OLDEST))
-    ways = f"{how_to_install('python')}, `pyenv install 3.13` or `uv python install 3.13`"
-    raise Stop(f"Python {oldest} or newer is missing (this is {platform.python_version()}): install it with {ways}")
+    present = platform.python_version()
+    raise Stop(f"Python {oldest} or newer is missing (this is {present}): install it with {INSTALL_PYTHON}")
 
 
 def check(root):

@@ -48,7 +48,7 @@ def test_each_missing_prerequisite_is_one_sentence_with_the_command(machine: Pat
         prerequisites.check(ROOT)
     sentences = [line for line in str(stopped.value).splitlines() if line.startswith("  - ")]
     assert len(sentences) == 4
-    assert [sentence.count("install it with `") for sentence in sentences] == [1, 1, 1, 1]
+    assert [sentence.count(": install it with `") for sentence in sentences] == [1, 1, 1, 1]
     assert "apt-get install g++" in sentences[1]
 
 
