@@ -3,6 +3,7 @@ PYTHON ?= python3
 PORT ?= 8000
 DIR ?= var/imp
 CYCLES ?= 1000
+GROUPS ?=
 IMP := .venv/bin/imp
 VENV_PYTHON := .venv/bin/python
 SETUP = @command -v $(PYTHON) >/dev/null || { echo "error: python3 is missing: install it with your system's package manager"; exit 1; }; \
@@ -40,10 +41,10 @@ fmt: ## format Python and Rust
 	@.venv/bin/ruff format .
 	@cargo fmt --all
 
-bench: ## every figure of the README beside its peers; writes bench/results
+bench: ## every figure of the README beside its peers; writes bench/results (GROUPS="codes http")
 	$(SETUP) dev bench
 	@$(VENV_PYTHON) tools/system_packages.py wrk nginx-lua redis
-	@$(VENV_PYTHON) -m bench
+	@$(VENV_PYTHON) -m bench $(GROUPS)
 
 load: ## one minute of locust against a server it starts; service levels set the exit code
 	$(SETUP) load
