@@ -3,7 +3,7 @@ PYTHON ?= python3
 PORT ?= 8000
 DIR ?= var/imp
 CYCLES ?= 1000
-GROUPS ?=
+ONLY ?=
 IMP := .venv/bin/imp
 VENV_PYTHON := .venv/bin/python
 SETUP = @command -v $(PYTHON) >/dev/null || { echo "error: python3 is missing: install it with your system's package manager"; exit 1; }; \
@@ -41,10 +41,10 @@ fmt: ## format Python and Rust
 	@.venv/bin/ruff format .
 	@cargo fmt --all
 
-bench: ## every figure of the README beside its peers; writes bench/results (GROUPS="codes http")
+bench: ## every figure of the README beside its peers; writes bench/results (ONLY="codes http")
 	$(SETUP) dev bench
 	@$(VENV_PYTHON) tools/system_packages.py wrk nginx-lua redis
-	@$(VENV_PYTHON) -m bench $(GROUPS)
+	@$(VENV_PYTHON) -m bench $(ONLY)
 
 load: ## one minute of locust against a server it starts; service levels set the exit code
 	$(SETUP) load
