@@ -50,7 +50,7 @@ class EngineOptions:
     session_us: length of a session from its start. flush_interval_us: longest time a scan stays unflushed.
     open_timeout_us: how long opening waits for a dying owner of the directory.
     trusted_proxies: CIDR blocks whose X-Forwarded-For is believed. default_domain: host answering for unknown hosts (demo mode only).
-    cookie_secure: set `Secure` on the device cookie.
+    cookie_secure: set `Secure` on the device cookie. utc_offset_minutes: offset from UTC of the times that pages show.
     """
 
     def __new__(
@@ -65,6 +65,7 @@ class EngineOptions:
         trusted_proxies: list[str] = ...,
         default_domain: str | None = None,
         cookie_secure: bool = True,
+        utc_offset_minutes: int = 480,
     ) -> EngineOptions: ...
 
 @final

@@ -61,6 +61,7 @@ def open_native(
         trusted_proxies=list(settings.trusted_proxies),
         default_domain=settings.default_domain,
         cookie_secure=settings.cookie_secure,
+        utc_offset_minutes=settings.utc_offset_minutes,
     )
     return NativeEngine.open(str(path), secret.reveal(), options)
 

@@ -38,6 +38,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Scan domain that answers for unknown hosts; for demonstrations only."""
     cookie_secure: bool = True
     """Set `Secure` on the device cookie."""
+    utc_offset_minutes: Annotated[int, msgspec.Meta(ge=-720, le=840)] = 480
+    """Offset from UTC of the times that pages show; China Standard Time unless set."""
     session_us: Annotated[int, msgspec.Meta(ge=1_000_000, le=86_400_000_000)] = 600_000_000
     """Length of a scan session from its start."""
     flush_interval_us: Annotated[int, msgspec.Meta(ge=1_000, le=10_000_000)] = 50_000

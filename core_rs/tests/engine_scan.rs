@@ -245,6 +245,11 @@ fn push_back_answers_unrecorded_and_leaves_no_trace() {
     let outcome = world.scan(code.as_bytes(), 1);
     assert_eq!((outcome.verdict, outcome.is_first, outcome.recorded), (Verdict::Genuine, None, false));
     assert!(outcome.reasons.contains(Reason::NotRecorded));
+    assert_eq!(world.scan(b"no code", 1).verdict, Verdict::Malformed);
+    assert!(
+        world.engine.metrics().contains("imp_scans_unrecorded_total 1\n"),
+        "only the one that should have been"
+    );
     assert_eq!(verdict(&world, code.as_bytes(), 2), (Verdict::Genuine, Some(true), Some(1)));
 }
 

@@ -119,6 +119,7 @@ pub struct EngineOptions {
     pub trusted_proxies: Vec<String>,
     pub default_domain: Option<String>,
     pub cookie_secure: bool,
+    pub utc_offset_minutes: i16,
 }
 
 #[pymethods]
@@ -126,7 +127,7 @@ impl EngineOptions {
     #[new]
     #[pyo3(signature = (*, store="rocks", create=false, session_us=600_000_000, flush_interval_us=50_000,
         block_cache_bytes=268_435_456, open_timeout_us=10_000_000, trusted_proxies=vec![], default_domain=None,
-        cookie_secure=true))]
+        cookie_secure=true, utc_offset_minutes=480))]
     #[expect(clippy::too_many_arguments, reason = "keyword-only options of one Python object")]
     fn new(
         store: &str,
@@ -138,6 +139,7 @@ impl EngineOptions {
         trusted_proxies: Vec<String>,
         default_domain: Option<String>,
         cookie_secure: bool,
+        utc_offset_minutes: i16,
     ) -> PyResult<Self> {
         let in_memory = match store {
             "rocks" => false,
@@ -153,6 +155,12 @@ impl EngineOptions {
                 format!("{flush_interval_us}; 1 ms to 10 s is accepted"),
             ));
         }
+        if !(-720..=840).contains(&utc_offset_minutes) {
+            return Err(invalid(
+                "utc_offset_minutes",
+                format!("{utc_offset_minutes}; -720 to 840 is accepted"),
+            ));
+        }
         Ok(Self {
             in_memory,
             create,
@@ -163,6 +171,7 @@ impl EngineOptions {
             trusted_proxies,
             default_domain,
             cookie_secure,
+            utc_offset_minutes,
         })
     }
 }

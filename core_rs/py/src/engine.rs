@@ -254,7 +254,7 @@ fn core_options(options: &EngineOptions) -> PyResult<engine::EngineOptions> {
         trusted_proxies: TrustedProxies::parse(&blocks).map_err(to_py)?,
         default_domain: options.default_domain.as_deref().map(Into::into),
         cookie_secure: options.cookie_secure,
-        ..HttpSettings::default()
+        utc_offset_minutes: options.utc_offset_minutes,
     };
     let rocks = RocksOptions {
         block_cache_bytes: options.block_cache_bytes,

@@ -1,6 +1,6 @@
 //! Counts since the engine was opened, for `/metrics`.
 
-use crate::scan::Verdict;
+use crate::scan::{Outcome, Reason, Verdict};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Number of verdicts.
@@ -18,9 +18,9 @@ pub struct Counters {
 
 impl Counters {
     /// Count one answered scan.
-    pub fn scan(&self, verdict: Verdict, recorded: bool) {
-        self.verdicts[usize::from(verdict.id())].fetch_add(1, Ordering::Relaxed);
-        if !recorded {
+    pub fn scan(&self, outcome: &Outcome) {
+        self.verdicts[usize::from(outcome.verdict.id())].fetch_add(1, Ordering::Relaxed);
+        if outcome.reasons.contains(Reason::NotRecorded) {
             self.unrecorded.fetch_add(1, Ordering::Relaxed);
         }
     }

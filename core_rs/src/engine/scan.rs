@@ -31,14 +31,15 @@ impl Engine {
             Ok(Err(none)) => self.scan_no_item(none, context, now_us),
             Err(_) => unreadable(),
         };
-        self.counters.scan(outcome.verdict, outcome.recorded || !context.count);
+        self.counters.scan(&outcome);
         outcome
     }
 
     /// A link that carries no readable code: counted as malformed.
     pub fn scan_nothing(&self, reason: Reason) -> Outcome {
-        self.counters.scan(Verdict::Malformed, true);
-        Outcome::without_item(Verdict::Malformed, reason, ScannedText::None)
+        let outcome = Outcome::without_item(Verdict::Malformed, reason, ScannedText::None);
+        self.counters.scan(&outcome);
+        outcome
     }
 
     fn scan_item(&self, found: Identified, context: &ScanContext<'_>, now_us: i64) -> Outcome {
