@@ -10,7 +10,7 @@ use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{
     BlockBasedIndexType, BlockBasedOptions, BlockBasedTablePinningTier, Cache, ColumnFamily,
     ColumnFamilyDescriptor, DB, DBCompactionStyle, DBCompressionType, DBRecoveryMode, DataBlockIndexType,
-    ErrorKind, Options, ReadOptions, WriteBatch, WriteOptions,
+    ErrorKind, MemtableFactory, Options, ReadOptions, SliceTransform, WriteBatch, WriteOptions,
 };
 
 use super::owner::{Owner, OwnerFile};
@@ -31,6 +31,8 @@ const WAL_BYTES_MAX: u64 = 128 << 20;
 const MEMTABLE_BYTES: usize = 32 << 20;
 /// Quiet families get this part of a busy one's memtable.
 const QUIET_PART: usize = 4;
+/// Memory per bucket of a hash memtable: room for about one record or event each.
+const BYTES_PER_BUCKET: usize = 128;
 /// What one operation of a RocksDB batch needs beside key and value: tag, family, two lengths.
 const OPERATION_OVERHEAD_BYTES: usize = 12;
 /// Sequence and count at the start of a RocksDB batch.
@@ -79,7 +81,8 @@ impl RocksStore {
         // RocksDB knows a directory that is open in this process by its spelling only; a second
         // spelling would get a second lock and corrupt the data.
         let path = path.canonicalize().map_err(unusable_for)?;
-        let cache = Cache::new_lru_cache(options.block_cache_bytes);
+        // Look-ups take no lock in this kind of cache; an entry size of 0 lets it size itself.
+        let cache = Cache::new_hyper_clock_cache(options.block_cache_bytes, 0);
         let db = open_within(&path, &cache, options)?;
         let owner = Owner::current().write_to(&path).map_err(unusable_for)?;
         Ok(Self {
@@ -216,6 +219,8 @@ impl Store for RocksStore {
 fn range_reads(prefix: &[u8]) -> ReadOptions {
     let mut options = ReadOptions::default();
     options.fill_cache(false);
+    // Hash memtables would otherwise walk only the keys of one bucket.
+    options.set_total_order_seek(true);
     if let Some(end) = prefix_end(prefix) {
         options.set_iterate_upper_bound(end);
     }
@@ -326,6 +331,8 @@ fn database_options() -> Options {
     options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
     // Replay runs before the first answer; this bounds it.
     options.set_max_total_wal_size(WAL_BYTES_MAX);
+    // What a hash memtable asks for; see `busy_family`.
+    options.set_allow_concurrent_memtable_write(false);
     // One flush and one compaction beside the loop and the engine: what two cores carry.
     options.set_max_background_jobs(2);
     // Compaction output goes to disk in small steps, so that the journal's fsync does not queue
@@ -344,54 +351,65 @@ fn database_options() -> Options {
 }
 
 fn families(cache: &Cache, memtable_bytes: usize) -> Vec<ColumnFamilyDescriptor> {
-    let quiet_bytes = memtable_bytes / QUIET_PART;
     let describe = |family: Family| {
-        let options = match family {
-            Family::Scan => point_family(cache, memtable_bytes),
-            Family::Redeem | Family::Link | Family::Alias | Family::Applied => {
-                point_family(cache, quiet_bytes)
-            }
-            Family::Meta | Family::Order | Family::Ledger => ordered_family(cache, quiet_bytes),
-            Family::Event => event_family(cache, memtable_bytes),
+        let mut options = match family {
+            Family::Scan | Family::Event => busy_family(memtable_bytes),
+            _ => quiet_family(memtable_bytes / QUIET_PART),
         };
+        let mut table = table_options(cache);
+        match family {
+            Family::Scan | Family::Redeem | Family::Link | Family::Alias | Family::Applied => {
+                add_point_filter(&mut table);
+            }
+            Family::Event => merge_lazily(&mut options),
+            Family::Meta | Family::Order | Family::Ledger => {}
+        }
+        options.set_block_based_table_factory(&table);
         ColumnFamilyDescriptor::new(family.name(), options)
     };
     Family::ALL.into_iter().map(describe).collect()
 }
 
-/// Families asked for one key at a time, most of which are absent: the first scan of a code is the
-/// common case and must not read a block.
-fn point_family(cache: &Cache, memtable_bytes: usize) -> Options {
-    let mut table = table_options(cache);
+/// Families that every scan writes. Their memtable is a hash table: inserting a random key into a
+/// skip list misses the processor's caches at every level, which costs more than the rest of the
+/// write, and a hash table also answers a get, present or absent, in one step. The price: a walk
+/// sorts the memtable first, so walk once over a range rather than often over parts of it; and
+/// threads cannot insert at the same time, which the journal they share keeps them from anyway.
+fn busy_family(memtable_bytes: usize) -> Options {
+    let mut options = family_options(memtable_bytes);
+    // The bucket of a record is chosen by its whole key.
+    options.set_prefix_extractor(SliceTransform::create_noop());
+    options.set_memtable_factory(MemtableFactory::HashLinkList {
+        bucket_count: memtable_bytes / BYTES_PER_BUCKET,
+    });
+    options
+}
+
+/// Families that commands write: a skip list, and a filter over whole keys of 2 % of the memtable,
+/// since most questions (has this event id been applied? is this text an alias?) are answered no.
+fn quiet_family(memtable_bytes: usize) -> Options {
+    let mut options = family_options(memtable_bytes);
+    options.set_memtable_whole_key_filtering(true);
+    options.set_memtable_prefix_bloom_ratio(0.02);
+    options
+}
+
+/// For families asked for one key at a time, most of which are absent: the first scan of a code is
+/// the common case and must not read a block.
+fn add_point_filter(table: &mut BlockBasedOptions) {
     // 10 bits per key: one absent key in a hundred costs a block read.
     table.set_bloom_filter(10.0, false);
     table.set_whole_key_filtering(true);
     // A hash table per block instead of a binary search over keys that share their first bytes.
     table.set_data_block_index_type(DataBlockIndexType::BinaryAndHash);
     table.set_data_block_hash_ratio(0.75);
-    let mut options = family_options(memtable_bytes);
-    options.set_block_based_table_factory(&table);
-    // The same question for keys not yet flushed: a filter over whole keys of 2 % of the memtable,
-    // some 30 bits per record, spares a walk down the skip list for an absent key.
-    options.set_memtable_whole_key_filtering(true);
-    options.set_memtable_prefix_bloom_ratio(0.02);
-    options
-}
-
-/// Families that are walked in order, or too small to care.
-fn ordered_family(cache: &Cache, memtable_bytes: usize) -> Options {
-    let mut options = family_options(memtable_bytes);
-    options.set_block_based_table_factory(&table_options(cache));
-    options
 }
 
 /// Events are appended per stripe, read once in order and deleted by range. Sorted runs are merged
 /// lazily (universal): leveled compaction would rewrite every event some ten times.
-fn event_family(cache: &Cache, memtable_bytes: usize) -> Options {
-    let mut options = ordered_family(cache, memtable_bytes);
+fn merge_lazily(options: &mut Options) {
     options.set_compaction_style(DBCompactionStyle::Universal);
     options.set_level_zero_file_num_compaction_trigger(8);
-    options
 }
 
 fn table_options(cache: &Cache) -> BlockBasedOptions {
