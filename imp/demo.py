@@ -57,9 +57,9 @@ _PRODUCTS = (
 )
 _SERIES = (
     OpenSeries(series="tins", domain=DOMAIN),
-    OpenSeries(series="cakes", domain=DOMAIN, pairing="same_serial", faces=["outer", "inner"]),
+    OpenSeries(series="cakes", domain=DOMAIN, pairing="same_serial", faces=("outer", "inner")),
     OpenSeries(series="cases", domain=DOMAIN, level="case"),
-    OpenSeries(series="labels-2019", domain=DOMAIN, faces=[]),
+    OpenSeries(series="labels-2019", domain=DOMAIN, faces=()),
 )
 # Without the word list every serial is issued, so that the links below can name items by their index.
 _ORDERS = tuple(

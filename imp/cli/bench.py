@@ -12,16 +12,14 @@ import msgspec
 
 from imp.cli import output
 from imp.codes import SlotCipher, aes_blocks
-from imp.engine import EngineOptions, NativeEngine, ScanContext
-from imp.results import Order
+from imp.engine import Engine
 
 CODES = 2_000_000
 SCANS = 100_000
 COMMANDS = 30
-FORGED = 100_000
 BLOCKS_PER_CODE = 10
 
-_TENANT, _HOST, _ORDER = "bench", "bench.example", "order"
+_folder = click.Path(path_type=Path, exists=True, file_okay=False)
 
 
 class Measure(msgspec.Struct, frozen=True):
@@ -34,12 +32,7 @@ class Measure(msgspec.Struct, frozen=True):
 
 
 @click.command("bench")
-@click.option(
-    "--dir",
-    "folder",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Folder on the disk to measure.",
-)
+@click.option("--dir", "folder", type=_folder, help="Folder on the disk to measure [the one for temporary files].")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def bench_(folder: Path | None, as_json: bool) -> None:
     """Measure codes, scans and commands on one thread, in a directory that is removed afterwards."""
@@ -56,86 +49,45 @@ def _short(value: float) -> str:
     return f"{value:.3g}" if value < 100 else f"{value:,.0f}"
 
 
-def _rate(work: Callable[[], object], count: int) -> float:
+def _took_s(work: Callable[[], object]) -> float:
     began = time.perf_counter()
     work()
-    return count / (time.perf_counter() - began)
+    return time.perf_counter() - began
 
 
 def _codes() -> Iterator[Measure]:
     cipher = SlotCipher("base32", 0, secrets.token_bytes(16))
     codes = cipher.encode_range(0, CODES)
-    blocks = CODES * BLOCKS_PER_CODE
-    yield Measure("encode", _rate(lambda: cipher.encode_range(0, CODES), CODES), "codes/s")
-    yield Measure("decode", _rate(lambda: cipher.decode_many(codes), CODES), "codes/s")
-    raw = _rate(lambda: aes_blocks(secrets.token_bytes(16), blocks), blocks)
-    yield Measure("AES limit of encode", raw / BLOCKS_PER_CODE, "codes/s")
+    yield Measure("encode", CODES / _took_s(lambda: cipher.encode_range(0, CODES)), "codes/s")
+    yield Measure("decode", CODES / _took_s(lambda: cipher.decode_many(codes)), "codes/s")
+    limit = CODES / _took_s(lambda: aes_blocks(secrets.token_bytes(16), CODES * BLOCKS_PER_CODE))
+    yield Measure("encode, limit by raw AES", limit, "codes/s")
 
 
 def _engine(folder: Path | None) -> Iterator[Measure]:
-    with tempfile.TemporaryDirectory(dir=folder, prefix="imp-bench-") as place:
-        engine = NativeEngine.open(str(Path(place) / "engine"), secrets.token_bytes(32), EngineOptions(create=True))
-        try:
-            yield from _measured(engine)
-        finally:
-            engine.close()
+    place = tempfile.TemporaryDirectory(dir=folder, prefix="imp-bench-")
+    with place, Engine.open(Path(place.name) / "data") as engine:
+        engine.domain("bench.example")
+        engine.series("series", domain="bench.example")
+        issued_s = _took_s(lambda: engine.issue("order", series="series", quantity=CODES))
+        yield Measure(f"issue {CODES:,} codes", issued_s * 1_000, "ms", "durable")
+        activated_s = _took_s(lambda: engine.activate("order", reason="bench"))
+        yield Measure(f"activate {CODES:,} codes", activated_s * 1_000, "ms", "durable")
+        yield from _scans(engine)
+        yield _commands(engine)
 
 
-def _measured(engine: NativeEngine) -> Iterator[Measure]:
-    steps = _Steps(engine)
-    steps.apply({"command": "set_domain", "host": _HOST})
-    steps.apply(
-        {
-            "command": "open_key_space",
-            "series": "series",
-            "epoch": 0,
-            "domain": _HOST,
-            "format": "base32",
-            "level": "item",
-            "pairing": "single",
-            "key_bits": 128,
-            "nonce": secrets.token_hex(16),
-            "faces": [{"face": "outer", "slot": 1}],
-        }
-    )
-    issue = {"command": "issue", "order": _ORDER, "series": "series", "quantity": CODES}
-    yield Measure(f"issue {CODES:,} codes", steps.apply(issue), "ms", "durable")
-    activate = {"command": "activate", "scope": {"order": _ORDER}, "reason": "bench"}
-    yield Measure(f"activate {CODES:,} codes", steps.apply(activate), "ms", "durable")
-    freezes = [
-        steps.apply({"command": "freeze", "scope": {"order": _ORDER, "first": index, "count": 1}, "reason": "bench"})
-        for index in range(COMMANDS)
-    ]
-    yield Measure("command, median", statistics.median(freezes), "ms", "durable")
-    yield from _scans(engine)
+def _scans(engine: Engine) -> Iterator[Measure]:
+    codes = engine.codes("order")[: SCANS * 15]
+    yield Measure("first scans", SCANS / _took_s(lambda: engine.scan_many(codes)), "scans/s", "wal")
+    yield Measure("repeated scans", SCANS / _took_s(lambda: engine.scan_many(codes)), "scans/s", "wal")
+    ((_, slot, _key),) = engine.export_keys("order")
+    forged = SlotCipher("base32", slot, secrets.token_bytes(16)).encode_range(0, SCANS)
+    yield Measure("forged codes", SCANS / _took_s(lambda: engine.scan_many(forged)), "scans/s")
 
 
-class _Steps:
-    """Commands one after the other, each with its time in ms."""
-
-    def __init__(self, engine: NativeEngine) -> None:
-        self._engine = engine
-        self._seq = 0
-
-    def apply(self, command: dict[str, object]) -> float:
-        self._seq += 1
-        text = msgspec.json.encode(command)
-        began = time.perf_counter()
-        report = self._engine.apply(_TENANT, secrets.token_hex(16), self._seq, time.time_ns() // 1_000, "bench", text)
-        took_ms = (time.perf_counter() - began) * 1_000
-        if msgspec.json.decode(report)["status"] != "applied":
-            raise RuntimeError(report.decode())
-        return took_ms
-
-
-def _scans(engine: NativeEngine) -> Iterator[Measure]:
-    (face, slot, key) = engine.export_keys(_TENANT, _ORDER)[0]
-    first = msgspec.json.decode(engine.order(_TENANT, _ORDER), type=Order).first_serial
-    codes = SlotCipher("base32", slot, key).encode_range(first + COMMANDS, SCANS)
-    context = ScanContext(device=b"bench")
-    yield Measure(
-        f"first scans ({face} face)", _rate(lambda: engine.scan_many(_TENANT, codes, context), SCANS), "scans/s", "wal"
-    )
-    yield Measure("repeated scans", _rate(lambda: engine.scan_many(_TENANT, codes, context), SCANS), "scans/s", "wal")
-    forged = SlotCipher("base32", slot, secrets.token_bytes(16)).encode_range(0, FORGED)
-    yield Measure("forged codes", _rate(lambda: engine.scan_many(_TENANT, forged, context), FORGED), "scans/s")
+def _commands(engine: Engine) -> Measure:
+    """Single items frozen one after the other."""
+    items = [("order", index, 1) for index in range(COMMANDS)]
+    times_s = [_took_s(lambda item=item: engine.freeze(item, reason="bench")) for item in items]
+    return Measure("freeze one item, median", statistics.median(times_s) * 1_000, "ms", "durable")

@@ -6,7 +6,7 @@ Both ways end in the same control verbs and give the same JSON.
 import asyncio
 import getpass
 import http.client
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -113,7 +113,7 @@ def live_owner(path: Path) -> runfile.RunFile | None:
 
 
 @contextmanager
-def opened(settings: Settings) -> Iterator[Door]:
+def opened(settings: Settings) -> Generator[Door]:
     """The way to the directory of `settings`.
 
     Raises NotFound when there is no such directory, StoreLocked when its owner is no server this user may talk to.

@@ -1,7 +1,7 @@
 """`imp export`."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -76,7 +76,7 @@ def _form_of(path: Path) -> str:
 
 
 @contextmanager
-def _shown_progress(names: Names, count: int) -> Iterator[None]:
+def _shown_progress(names: Names, count: int) -> Generator[None]:
     """Show the progress file of the job process while it works, wherever it was started."""
     done = threading.Event()
     with output.progress(f"exporting {names.target.name}", count) as advance:

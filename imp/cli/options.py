@@ -1,7 +1,7 @@
 """Options that many commands share, and the session they describe."""
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ event_option = click.option(
 
 def settings_of(directory: Path | None, **overrides: object) -> Settings:
     """Settings from the environment and the options given."""
-    return Settings.from_environment(directory=directory, **overrides)
+    return Settings.from_environment(None, directory=directory, **overrides)
 
 
 def directory_options(command: Command) -> Command:
@@ -68,7 +68,7 @@ class Session:
 
 
 @contextmanager
-def session(directory: Path | None, tenant: str | None, *, as_json: bool) -> Iterator[Session]:
+def session(directory: Path | None, tenant: str | None, *, as_json: bool) -> Generator[Session]:
     """Open the directory for one command."""
     with opened(settings_of(directory)) as door:
         yield Session(door, tenant, as_json=as_json)

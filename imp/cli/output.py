@@ -3,7 +3,8 @@
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from typing import cast
 
 import click
 from rich import box
@@ -72,7 +73,7 @@ def _plain(value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}" if is_terminal() else str(value)
     if isinstance(value, (list, tuple)):
-        return ", ".join(map(_plain, value))
+        return ", ".join(map(_plain, cast("Row", value)))
     return str(value)
 
 
@@ -81,7 +82,7 @@ Advance = Callable[[int], None]
 
 
 @contextlib.contextmanager
-def progress(doing: str, total: int) -> Iterator[Advance]:
+def progress(doing: str, total: int) -> Generator[Advance]:
     """A progress bar on standard error; in a pipe a line every few seconds."""
     if not sys.stderr.isatty():
         yield _plain_progress(doing, total)
@@ -93,7 +94,7 @@ def progress(doing: str, total: int) -> Iterator[Advance]:
 
 
 @contextlib.contextmanager
-def busy(doing: str) -> Iterator[None]:
+def busy(doing: str) -> Generator[None]:
     """A spinner on standard error for work of unknown length; in a pipe one line."""
     if not sys.stderr.isatty():
         note(f"{doing} …")

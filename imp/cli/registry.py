@@ -195,7 +195,7 @@ def open_series(
         level=level,  # pyright: ignore[reportArgumentType]
         pairing=pairing,  # pyright: ignore[reportArgumentType]
         key_bits=int(key_bits),  # pyright: ignore[reportArgumentType]
-        faces=[] if foreign else list(faces or usual),  # pyright: ignore[reportArgumentType]
+        faces=() if foreign else (faces or usual),  # pyright: ignore[reportArgumentType]
         event_id=event_id,
     )
     opened.answer("open_series", request, KeySpace, _show_key_space)

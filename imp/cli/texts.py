@@ -49,7 +49,7 @@ def _cells(file: Path, column: str | None) -> Iterator[bytes]:
     try:
         with file.open(encoding="utf-8-sig", newline="") as opened:
             rows = csv.reader(opened, strict=True)
-            names = next(rows, [])
+            names = next(rows, list[str]())
             if column is not None and column not in names:
                 raise invalid("column", f"{column!r} is none of {', '.join(names)}")
             place = names.index(column) if column is not None else 0

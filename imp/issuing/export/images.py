@@ -1,5 +1,8 @@
 """Image form: one QR or Data Matrix symbol per code, as PNG or SVG, holding the code's link."""
 
+# zxing-cpp does not type its keyword arguments.
+# pyright: reportUnknownMemberType=false
+
 import struct
 import zlib
 

@@ -4,7 +4,7 @@ import contextlib
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 from imp.errors import Busy
@@ -42,7 +42,7 @@ class Names:
 
 
 @contextlib.contextmanager
-def only_writer(names: Names) -> Iterator[None]:
+def only_writer(names: Names) -> Generator[None]:
     """Hold the export's lock; raises Busy when another process has it. The kernel drops it with the process."""
     handle = os.open(names.job, os.O_RDONLY | os.O_CLOEXEC)
     try:

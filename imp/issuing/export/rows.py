@@ -108,9 +108,9 @@ def _grouped(codes: Bytes2) -> Bytes2:
 
 def _runs_of_equal_digits(values: Numbers) -> Iterator[tuple[slice, int]]:
     """Slices of ascending `values` whose decimal texts are equally long, with that length."""
-    start, width = 0, len(str(int(values[0]))) if len(values) else 1
+    start, width = 0, 1
     while start < len(values):
-        end = int(np.searchsorted(values, 10**width))
+        end = int(np.count_nonzero(values < 10**width))
         if end > start:
             yield slice(start, end), width
         start, width = end, width + 1

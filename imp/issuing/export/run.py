@@ -71,7 +71,7 @@ def _write_lines(job: ExportJob, names: Names, rows: Rows, report: Report) -> tu
     handle = open_private(names.part)
     try:
         with Progress(names.progress, job) as progress:
-            whole = _checked_start(handle, progress)
+            _go_to_end(handle, progress)
             written = sum(done.rows for done in progress.done)
             report(written, job.count)
             for chunk in rows.chunks(len(progress.done)):
@@ -80,12 +80,11 @@ def _write_lines(job: ExportJob, names: Names, rows: Rows, report: Report) -> tu
                 write_all(handle, data)
                 os.fsync(handle)
                 progress.add(ChunkDone(chunk.number, len(chunk), len(data), hashlib.sha256(data).hexdigest()))
-                whole.update(data)
                 written += len(chunk)
                 report(written, job.count)
-            return sum(done.bytes for done in progress.done), whole.hexdigest()
     finally:
         os.close(handle)
+    return file_sha256(names.part)
 
 
 def _lines(job: ExportJob, chunk: Chunk) -> bytes:
@@ -97,25 +96,26 @@ def _lines(job: ExportJob, chunk: Chunk) -> bytes:
     return zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True).compress(text)
 
 
-def _checked_start(handle: int, progress: Progress) -> "hashlib._Hash":
+def _go_to_end(handle: int, progress: Progress) -> None:
     """Check the chunks on disk against their hashes, drop what follows the last good one, and stand there."""
-    whole = hashlib.sha256()
     end = 0
-    os.lseek(handle, 0, os.SEEK_SET)
     for done in list(progress.done):
-        chunk, left = hashlib.sha256(), done.bytes
-        good = whole.copy()
-        while left and (data := os.read(handle, min(left, _READ_BYTES))):
-            chunk.update(data)
-            good.update(data)
-            left -= len(data)
-        if left or chunk.hexdigest() != done.sha256:
+        if _sha256_at(handle, end, done.bytes) != done.sha256:
             progress.forget_from(done.chunk)
             break
-        whole, end = good, end + done.bytes
+        end += done.bytes
     os.ftruncate(handle, end)
     os.lseek(handle, end, os.SEEK_SET)
-    return whole
+
+
+def _sha256_at(handle: int, start: int, size: int) -> str:
+    """SHA-256 of `size` bytes from `start`, or of what is left of them."""
+    digest = hashlib.sha256()
+    end = start + size
+    while start < end and (data := os.pread(handle, min(end - start, _READ_BYTES), start)):
+        digest.update(data)
+        start += len(data)
+    return digest.hexdigest()
 
 
 def _write_parquet(job: ExportJob, names: Names, rows: Rows, report: Report) -> tuple[int, str]:

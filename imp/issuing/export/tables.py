@@ -1,8 +1,13 @@
 """Parquet form: one row group per chunk, one column per face, everything a reader needs in the file's metadata."""
 
+# pyarrow ships no types.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownParameterType=false
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +16,13 @@ import pyarrow.parquet as pq
 from imp.issuing.export.job import ExportJob
 from imp.issuing.export.rows import Bytes2, Chunk, Rows
 
-_ZSTD_LEVEL = 3
+_OPTIONS: Any = {
+    "compression": "zstd",
+    "compression_level": 3,
+    "use_dictionary": False,
+    "write_statistics": ["index"],
+    "column_encoding": {"index": "DELTA_BINARY_PACKED"},
+}
 
 
 def schema(job: ExportJob) -> pa.Schema:
@@ -37,15 +48,7 @@ def table(job: ExportJob, chunk: Chunk) -> pa.Table:
 
 def writer(job: ExportJob, sink: object) -> pq.ParquetWriter:
     """A writer whose bytes depend on nothing but the rows and the pyarrow version."""
-    return pq.ParquetWriter(
-        sink,
-        schema(job),
-        compression="zstd",
-        compression_level=_ZSTD_LEVEL,
-        use_dictionary=False,
-        write_statistics=["index"],
-        column_encoding={"index": "DELTA_BINARY_PACKED"},
-    )
+    return pq.ParquetWriter(sink, schema(job), **_OPTIONS)
 
 
 def part(job: ExportJob, chunk: Chunk) -> bytes:
@@ -60,7 +63,7 @@ def assemble(job: ExportJob, parts: list[Path], sink: object) -> None:
     """Join part files into one, a row group each; parts without rows vanish."""
     with writer(job, sink) as out:
         for path in parts:
-            rows = pq.read_table(path, schema=schema(job), partitioning=None)
+            rows = pq.ParquetFile(path).read()
             if rows.num_rows:
                 out.write_table(rows, row_group_size=rows.num_rows)
 

@@ -1,0 +1,144 @@
+"""A command finds the live owner of a directory, goes through it, and gives the same result as without it.
+
+Method: one real server; the same commands beside it and without it; files and keys that do not fit.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from imp import runfile
+
+START_S_MAX = 60
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def server(brand: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A server of the directory, ready."""
+    command = [sys.executable, "-m", "imp", "serve", "--port", str(free_port())]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        waited_until = time.monotonic() + START_S_MAX
+        while runfile.live(brand) is None and time.monotonic() < waited_until:
+            assert process.poll() is None
+            time.sleep(0.05)
+        yield process
+        process.terminate()
+
+
+def test_commands_beside_a_server_answer_as_without_it(
+    brand: Path, imp, codes: list[str], server: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    through = _answers(imp, codes, tmp_path / "through.csv")
+    for act in (("init",), ("restore", brand, "--yes")):
+        refused = imp(*act, code=5)
+        assert f"process {runfile.read(brand).pid}" in refused.err
+    assert f"process {runfile.read(brand).pid}" in imp("doctor").out
+    server.send_signal(signal.SIGTERM)
+    server.wait(30)
+    assert not (brand / "run.json").exists()
+    assert _answers(imp, codes, tmp_path / "alone.csv") == through
+    assert (tmp_path / "through.csv").read_bytes() == (tmp_path / "alone.csv").read_bytes()
+
+
+def _answers(imp, codes: list[str], target: Path) -> list[tuple[int, object]]:
+    """Exit codes and documents of commands that change nothing by being repeated."""
+    event = "cd" * 16
+    asked = (
+        ("order", "show", "spring"),
+        ("order", "show", "nothing"),
+        ("order", "show", "not an id"),
+        ("state", "activate", codes[0], "--reason", "x", "--event-id", event),
+        ("state", "void", "--order", "nothing", "--reason", "x", "--yes"),
+        ("state", "freeze", codes[1], "--reason", "x", "--dry-run"),
+        ("lookup", codes[0]),
+        ("scan", codes[0], "--no-count"),
+        ("issue", "spring", "--series", "tins", "--quantity", 2),
+        ("order", "list", "--tenant", "nobody"),
+    )
+    found = [(result.code, result.json) for result in (imp(*arguments, "--json", code=None) for arguments in asked)]
+    manifest = imp("export", "spring", "--to", target, "--json").json
+    return [*found, (0, (manifest["count"], manifest["sha256"]))]
+
+
+def test_a_killed_server_leaves_a_file_that_fools_nobody(brand: Path, imp, server: subprocess.Popen[bytes]) -> None:
+    owner = runfile.live(brand)
+    assert owner is not None
+    server.kill()
+    server.wait(30)
+    left = imp("order", "show", "spring")
+    assert "left from a server that is gone" in left.err
+    assert "run.json is left" in imp("doctor").out
+
+
+def test_a_process_that_is_no_server_is_not_asked_for_ever(brand: Path, imp) -> None:
+    pid = os.getpid()
+    ticks = runfile.start_ticks(pid)
+    assert ticks is not None
+    left = runfile.RunFile(
+        address=f"127.0.0.1:{free_port()}",
+        pid=pid,
+        start_ticks=ticks,
+        started_at_us=0,
+        admin_token="x",
+        version="0",
+    )
+    (brand / "run.json").write_bytes(msgspec.json.encode(left))
+    assert "broke off" in imp("order", "show", "spring", code=5).err
+
+
+def test_another_token_is_refused(brand: Path, imp, server: subprocess.Popen[bytes]) -> None:
+    owner = runfile.read(brand)
+    assert owner is not None
+    runfile.write(brand, msgspec.structs.replace(owner, admin_token="guessed"))
+    assert imp("order", "show", "spring", "--json", code=3).json["error"] == "unauthenticated"
+
+
+def test_a_directory_that_is_none_says_how_to_make_one(imp, tmp_path: Path) -> None:
+    told = imp("order", "list", "--dir", tmp_path / "none", code=4)
+    assert "imp init --dir" in told.err
+
+
+def test_another_secret_is_refused(brand: Path, imp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMP_SECRET", "00" * 32)
+    assert imp("order", "list", "--json", code=6).json["error"] == "wrong-secret"
+    assert "00" * 32 not in imp("order", "list", code=6).err
+
+
+def test_doctor_finds_what_is_wrong(brand: Path, imp, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert {finding["result"] for finding in imp("doctor", "--json").json} <= {"ok", "warn"}
+    (brand / "secret").chmod(0o644)
+    found = {finding["check"]: finding for finding in imp("doctor", "--json", code=6).json}
+    assert found["secret"]["result"] == "fail"
+    assert found["secret"]["hint"].startswith("chmod 600")
+    (brand / "secret").chmod(0o600)
+    brand.chmod(0o755)
+    assert "chmod 700" in imp("doctor", code=6).err
+    brand.chmod(0o700)
+    os.utime(brand / "imp.json", (time.time() + 3_600,) * 2)
+    assert "clock" in imp("doctor", code=6).err
+    assert imp("doctor", "--dir", brand / "none", "--json", code=6).json[-1]["check"] == "directory"
+
+
+def test_bench_measures_in_a_folder_it_leaves_empty(imp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from imp.cli import bench
+
+    monkeypatch.setattr(bench, "CODES", 20_000)
+    monkeypatch.setattr(bench, "SCANS", 2_000)
+    found = imp("bench", "--dir", tmp_path, "--json").json
+    assert all(measure["value"] > 0 for measure in found)
+    assert {measure["durability"] for measure in found} == {"none", "wal", "durable"}
+    assert not list(tmp_path.iterdir())
