@@ -6,6 +6,7 @@ Both ways end in the same control verbs and give the same JSON.
 import asyncio
 import getpass
 import http.client
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,8 @@ from imp.settings import Settings
 from imp.wire import PAGE_SIZE_MAX
 
 _CONNECT_TIMEOUT_S = 5
+_DYING_TIMEOUT_S = 3
+_POLL_S = 0.1
 _PROBLEM_PREFIX = "urn:imp:problem:"
 _SAME_KIND = {"overloaded": "busy", "body-too-large": "invalid-input"}
 
@@ -83,11 +86,22 @@ class Remote:
             answer = connection.getresponse()
             return answer.status, answer.read()
         except (ConnectionError, TimeoutError, http.client.HTTPException) as error:
-            raise Busy(
-                f"the server of process {self._owner.pid} at {self._owner.address} broke off: {error}"
-            ) from error
+            told = f"the server of process {self._owner.pid} at {self._owner.address} broke off: {error}"
+            raise Hinted(Busy(told), "it may have done it: look at the result before you repeat the command") from error
         finally:
             connection.close()
+
+    def answers(self) -> bool:
+        """Whether a server answers there; a dying one may still accept a connection."""
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=_CONNECT_TIMEOUT_S)
+        try:
+            connection.request("GET", "/healthz")
+            connection.getresponse().read()
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+        return True
 
 
 def _told(status: int, body: bytes) -> ImpError:
@@ -105,8 +119,15 @@ def _told(status: int, body: bytes) -> ImpError:
 
 
 def live_owner(path: Path) -> runfile.RunFile | None:
-    """The live server of a directory; a run.json left behind is said and counts for nothing."""
-    owner = runfile.live(path)
+    """The live server of a directory; a run.json left behind is said and counts for nothing.
+
+    Raises Busy when the process lives but does not listen: it is starting or stopping.
+    """
+    waited_until = time.monotonic() + _DYING_TIMEOUT_S
+    while (owner := runfile.live(path)) is not None and not Remote(owner).answers():
+        if time.monotonic() > waited_until:
+            raise Busy(f"process {owner.pid} owns {path} but does not answer at {owner.address}")
+        time.sleep(_POLL_S)
     if owner is None and runfile.read(path) is not None:
         note(f"note: {path / runfile.RUN_FILE} is left from a server that is gone; opening the directory itself")
     return owner

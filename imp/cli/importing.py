@@ -15,7 +15,7 @@ from imp.cli.options import Session, dry_run_option, with_session
 from imp.cli.texts import lines_of
 from imp.codes import normalise_carrier
 from imp.commands import CODES_PER_LIST_MAX
-from imp.errors import InvalidInput, invalid
+from imp.errors import InvalidInput, Refused, invalid
 from imp.issuing.schemas import ImportAliases, Issued
 from imp.results import Report
 
@@ -113,8 +113,10 @@ def _collisions(opened: Session, requests: list[ImportAliases], line_of: Callabl
             advance(done)
             if report.status == "refused":
                 message = report.message or report.reason or "refused"
-                named = next((text for text in _QUOTED.findall(message) if text in request.texts), "")
-                yield AliasLine(line_of(named) if named else 0, named, message)
+                named = next((text for text in _QUOTED.findall(message) if text in request.texts), None)
+                if named is None:
+                    raise Refused(report.reason or "refused", message)
+                yield AliasLine(line_of(named), named, message)
 
 
 def _line(file: Path, column: str | None, carrier: Carrier, wanted: str) -> int:

@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from typing import cast
@@ -14,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 _PLAIN_PROGRESS_S = 5.0
+_PATIENCE_S = 2.0
 
 Row = Sequence[object]
 
@@ -95,10 +97,15 @@ def progress(doing: str, total: int) -> Generator[Advance]:
 
 @contextlib.contextmanager
 def busy(doing: str) -> Generator[None]:
-    """A spinner on standard error for work of unknown length; in a pipe one line."""
+    """A spinner on standard error for work of unknown length; in a pipe one line when it takes long."""
     if not sys.stderr.isatty():
-        note(f"{doing} …")
-        yield
+        patience = threading.Timer(_PATIENCE_S, note, (f"{doing} …",))
+        patience.daemon = True
+        patience.start()
+        try:
+            yield
+        finally:
+            patience.cancel()
         return
     with Progress(SpinnerColumn(), TextColumn(doing), console=Console(stderr=True), transient=True) as bar:
         bar.add_task("")
