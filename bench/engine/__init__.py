@@ -1,0 +1,1 @@
+"""The engine in process: scans, forged codes, commands beside scans, opening after a crash."""

@@ -1,0 +1,1 @@
+"""What growing costs: more codes issued, more codes scanned."""
