@@ -1,7 +1,46 @@
-"""The native core: codes, state, scans. Times are microseconds since the Unix epoch (UTC), texts that are scanned are bytes."""
+"""The native core: codes, state, scans.
+
+Times are microseconds since the Unix epoch (UTC), texts that are scanned are bytes.
+"""
 
 from collections.abc import Buffer
 from typing import Literal, final
+
+__all__ = [
+    "BATCH_CODES_MAX",
+    "COMMAND_KINDS",
+    "FF1",
+    "NOT_A_CODE_MALFORMED",
+    "NOT_A_CODE_MISTYPED",
+    "NOT_A_CODE_OTHER_SLOT",
+    "REASONS",
+    "VERDICTS",
+    "Busy",
+    "Conflict",
+    "CorruptData",
+    "Engine",
+    "EngineClosed",
+    "EngineOptions",
+    "ImpError",
+    "IncompatibleData",
+    "InvalidInput",
+    "NotFound",
+    "Parsed",
+    "Poisoned",
+    "ScanContext",
+    "SlotCipher",
+    "StorageError",
+    "StoreLocked",
+    "WordFilter",
+    "WrongSecret",
+    "__version__",
+    "aes_blocks",
+    "alias_hash",
+    "guess_odds",
+    "normalise_alias",
+    "normalise_carrier",
+    "parse",
+]
 
 class ImpError(Exception):
     """Root of every error IMP raises on purpose."""
@@ -49,7 +88,8 @@ class EngineOptions:
     create: make the directory's store when there is none; otherwise a missing store is an error.
     session_us: length of a session from its start. flush_interval_us: longest time a scan stays unflushed.
     open_timeout_us: how long opening waits for a dying owner of the directory.
-    trusted_proxies: CIDR blocks whose X-Forwarded-For is believed. default_domain: host answering for unknown hosts (demo mode only).
+    trusted_proxies: CIDR blocks whose X-Forwarded-For is believed. default_domain: host answering for unknown hosts
+    (demo mode only).
     cookie_secure: set `Secure` on the device cookie. utc_offset_minutes: offset from UTC of the times that pages show.
     """
 
@@ -72,10 +112,12 @@ class EngineOptions:
 class ScanContext:
     """Who scans, from where and how it counts. Frozen.
 
-    role: "consumer" | "dealer" | "store" | "inspector" | "system" | "risk". channel: small number the caller gives to its channel.
+    role: "consumer" | "dealer" | "store" | "inspector" | "system" | "risk". channel: small number the caller gives to
+    its channel.
     device: opaque device id of an API caller (≤ 128 bytes); address and user_agent form the device when there is none.
     position: (latitude °, longitude °, accuracy m, "wgs84" | "gcj02"). count=False looks without counting.
-    gtin / lot: what the scanned link claims; a mismatch answers `mistyped`. now_us: engine clock override for replay and tests.
+    gtin / lot: what the scanned link claims; a mismatch answers `mistyped`. now_us: engine clock override for replay
+    and tests.
     """
 
     def __new__(
@@ -108,7 +150,8 @@ class Engine:
     def apply(self, tenant: str, event_id: str, seq: int, at_us: int, actor: str, command: bytes) -> bytes:
         """Apply one JSON command durably; returns the JSON report (status "applied" or "refused").
 
-        seq must be last_seq(tenant) + 1; a known event_id returns its stored report; a gap, or a used seq with another id, raises Conflict.
+        seq must be last_seq(tenant) + 1; a known event_id returns its stored report; a gap, or a used seq with
+        another id, raises Conflict.
         """
     def preview(self, tenant: str, at_us: int, command: bytes) -> bytes:
         """The report `apply` would give now; nothing is stored."""
@@ -121,17 +164,24 @@ class Engine:
     def scan(self, tenant: str, text: bytes, context: ScanContext) -> bytes:
         """Scan one code and return the ready-to-send JSON answer (the same bytes every door gives)."""
     def scan_many(self, tenant: str, texts: Buffer | list[bytes], context: ScanContext, width: int = 15) -> bytes:
-        """Scan many codes with the GIL released: 16-byte rows, little endian:
+        """Scan many codes with the GIL released; the answer is 16-byte rows, little endian:
 
-        verdict u8, is_first u8 (0 no, 1 yes, 2 null), recorded u8, reason u8 (first reason), scans u32, first_at_us i64 (0 = none).
+        verdict u8, is_first u8 (0 no, 1 yes, 2 null), recorded u8, reason u8 (first reason), scans u32, first_at_us
+        i64 (0 = none).
         A buffer holds texts of `width` bytes each.
         """
     def lookup(self, tenant: str, text: bytes) -> bytes:
-        """All that is known of a code as JSON, without counting: state, lifecycle, holds, order, index, serial, faces with their counters."""
+        """All that is known of a code as JSON, without counting.
+
+        JSON: state, lifecycle, holds, order, index, serial, faces with their counters.
+        """
     def http(
         self, method: str, raw_path: bytes, query: bytes, headers: list[tuple[bytes, bytes]], peer: str | None
     ) -> tuple[int, list[tuple[bytes, bytes]], bytes] | None:
-        """Answer an HTTP scan request; None when the path is not a scan (control plane). Header names are lower case."""
+        """Answer an HTTP scan request.
+
+        None when the path is not a scan (control plane). Header names are lower case.
+        """
     def order(self, tenant: str, order: str) -> bytes:
         """One order as JSON: series, product, lot, quantity, first_serial, counts by state, holds."""
     def orders(self, tenant: str) -> bytes:
@@ -139,7 +189,9 @@ class Engine:
     def catalogue(self, tenant: str) -> bytes:
         """Domains, key spaces (series, epoch, slots, issued, capacity) and products of the tenant as JSON."""
     def export_plan(self, tenant: str, order: str, include_frozen: bool = False) -> bytes:
-        """What an export job needs besides keys, as JSON: format, faces with slots, epoch, serial ranges left out (void, skipped), count.
+        """What an export job needs besides keys, as JSON.
+
+        It holds format, faces with slots, epoch, serial ranges left out (void, skipped), count.
 
         Refuses (Conflict) orders with frozen or recalled items unless include_frozen.
         """

@@ -179,7 +179,10 @@ fn a_foreign_code_answers_like_any_item_and_never_covers_a_code_of_ours() {
             "faces": [],
         }));
         let own = world.code("o", 0, "outer");
-        let import = |order: &str, texts: serde_json::Value| json!({"command": "import_aliases", "order": order, "series": "old", "product": "tea", "texts": texts});
+        let import = |order: &str, texts: serde_json::Value| {
+            let (command, series) = ("import_aliases", "old");
+            json!({"command": command, "order": order, "series": series, "product": "tea", "texts": texts})
+        };
         let refused = world.apply(&import("i1", json!([own.as_str()])));
         assert_eq!((&refused["status"], &refused["reason"]), (&json!("refused"), &json!("alias_taken")));
         world.must_apply(&import("i2", json!(["OLD-77-x", "E2801160600002"])));

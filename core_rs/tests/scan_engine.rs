@@ -139,7 +139,10 @@ impl EngineWorld {
     }
 
     fn change_states(&mut self) {
-        let change = |command: &str, order: &str| json!({"command": command, "scope": {"order": order}, "reason": "test"});
+        let change = |command: &str, order: &str| {
+            let scope = json!({"order": order});
+            json!({"command": command, "scope": scope, "reason": "test"})
+        };
         for order in [
             "active", "seen", "frozen", "replaced", "expired", "recalled", "plain", "digits", "outer",
             "aliases",

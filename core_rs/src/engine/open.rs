@@ -133,7 +133,7 @@ fn admit(store: &dyn Store, keyring: &Keyring) -> Result<u16> {
         serde_json::from_slice(&value).map_err(|error| Error::Corrupt(format!("format mark: {error}")))?;
     if format.oldest_writer > FORMAT_VERSION {
         return Err(Error::Incompatible(format!(
-            "the directory has format {}, which needs at least version {} of the engine's format; this is {FORMAT_VERSION}",
+            "the directory has format {}, to be written by format {} or newer; this is {FORMAT_VERSION}",
             format.version, format.oldest_writer
         )));
     }
