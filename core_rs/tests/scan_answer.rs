@@ -260,7 +260,11 @@ fn assert_balanced(page: &str) {
 
 proptest! {
     #[test]
-    fn any_text_is_escaped(name in "\\PC{1,40}", alias in proptest::collection::vec(any::<u8>(), 1..40), at in any::<i64>()) {
+    fn any_text_is_escaped(
+        name in "\\PC{1,40}",
+        alias in proptest::collection::vec(any::<u8>(), 1..40),
+        at in any::<i64>(),
+    ) {
         let mut outcome = first_check(recalled(&order(&product(&name, &name), Some(&name)), &name));
         outcome.code = ScannedText::Alias(alias.into());
         outcome.first_at_us = Some(at);
