@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 import msgspec
-from litestar import Request, Response, get
+from litestar import MediaType, Request, Response, get
 from litestar.di import NamedDependency
 
 from imp.degrade import ESSENTIAL
@@ -59,4 +59,10 @@ async def metrics(engine: NamedDependency[NativeEngine], request: Request[Any, A
     return Response(collected.render(engine.metrics()), media_type=CONTENT_TYPE, headers=_NO_STORE)
 
 
-ROUTES = (healthz, readyz, metrics)
+@get("/robots.txt", opt={ESSENTIAL: True}, include_in_schema=False, media_type=MediaType.TEXT)
+async def robots() -> str:
+    """Keep crawlers away: each link they follow would count as somebody's scan."""
+    return "User-agent: *\nDisallow: /\n"
+
+
+ROUTES = (healthz, readyz, metrics, robots)

@@ -9,6 +9,8 @@ from imp.commands import EventId, Id
 
 PAGE_SIZE_MAX = 200
 
+PageSize = Annotated[int, msgspec.Meta(ge=1, le=PAGE_SIZE_MAX)]
+
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a verb is asked. Unknown keys are refused."""
@@ -28,7 +30,7 @@ class PageRequest(Request, frozen=True, kw_only=True):
     """after: the last id of the page before."""
 
     after: Id | None = None
-    limit: Annotated[int, msgspec.Meta(ge=1, le=PAGE_SIZE_MAX)] = 50
+    limit: PageSize = 50
 
 
 def cut[R](rows: list[R], limit: int, key: Callable[[R], str]) -> tuple[list[R], str | None]:

@@ -2,13 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Annotated
 
 import msgspec
 from litestar import Controller, get, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.response import Stream
 
 from imp.auth import needs
@@ -21,9 +20,7 @@ from imp.issuing.export.schemas import Export
 from imp.issuing.export.service import plan_job
 from imp.issuing.streaming import MEDIA_TYPES, StreamForm, stream
 from imp.results import Order
-from imp.wire import PAGE_SIZE_MAX
-
-type Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_SIZE_MAX, description="page size")]
+from imp.wire import PageSize
 
 
 class Orders(Controller):
@@ -58,7 +55,7 @@ class Orders(Controller):
         control: NamedDependency[Control],
         principal: NamedDependency[Principal],
         after: FromQuery[Id | None] = None,
-        limit: Limit = 50,
+        limit: FromQuery[PageSize] = 50,
     ) -> schemas.Orders:
         """Oldest first; `after` is the `next` of the page before."""
         return await control.list_orders(principal.tenant, schemas.ListOrders(after=after, limit=limit))

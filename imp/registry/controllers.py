@@ -1,19 +1,15 @@
 """Registry over the API: scan domains, products, series."""
 
-from typing import Annotated
-
 from litestar import Controller, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from imp.auth import needs
 from imp.commands import Id
 from imp.control import Control
 from imp.governance.schemas import Principal
 from imp.registry import schemas
-from imp.wire import PAGE_SIZE_MAX
-
-type Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_SIZE_MAX, description="page size")]
+from imp.wire import PageSize
 
 
 class Domains(Controller):
@@ -55,7 +51,7 @@ class Products(Controller):
         control: NamedDependency[Control],
         principal: NamedDependency[Principal],
         after: FromQuery[Id | None] = None,
-        limit: Limit = 50,
+        limit: FromQuery[PageSize] = 50,
     ) -> schemas.Products:
         """Products by id; `after` is the `next` of the page before."""
         return await control.list_products(principal.tenant, schemas.ListProducts(after=after, limit=limit))
@@ -103,7 +99,7 @@ class SeriesRoutes(Controller):
         control: NamedDependency[Control],
         principal: NamedDependency[Principal],
         after: FromQuery[Id | None] = None,
-        limit: Limit = 50,
+        limit: FromQuery[PageSize] = 50,
     ) -> schemas.SeriesPage:
         """Series by id, each with its latest epoch."""
         return await control.list_series(principal.tenant, schemas.ListSeries(after=after, limit=limit))

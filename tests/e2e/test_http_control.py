@@ -310,6 +310,7 @@ def test_health_and_metrics(client: httpx.Client, server: Server) -> None:
     """Alive, ready, and the figures a dashboard needs, under route templates and never under paths with values."""
     assert httpx.get(f"{server.url}/healthz").json() == {"status": "ok"}
     assert httpx.get(f"{server.url}/readyz").json() == {"ready": True}
+    assert "Disallow: /" in httpx.get(f"{server.url}/robots.txt").text
     client.get("/v1/orders/active")
     text = httpx.get(f"{server.url}/metrics").text
     for name in (

@@ -3,10 +3,14 @@ Method: real servers, killed and stopped in every way, then started again on the
 """
 
 import asyncio
+import json
 import os
+import resource
 import signal
 import socket
 import stat
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -294,3 +298,52 @@ def test_missing_directory_is_one_sentence(tmp_path: Path, start_server: Start) 
     server = start_server(tmp_path / "nothing")
     assert server.wait() == 4
     assert "Traceback" not in server.log.read_text()
+
+
+def test_full_disk_poisons_and_nothing_answered_is_lost(small_world: World, start_server: Start) -> None:
+    """Writes fail: scans answer unrecorded, commands and readiness 503; a restart finds all that was recorded."""
+    server = start_server(small_world.path).wait_ready()
+    pool, key = small_world.pools["active"], {"authorization": f"Bearer {small_world.keys['all']}"}
+    recorded = [pool.take() for _ in range(20)]
+    assert all(scan(server.url, code)["recorded"] for code in recorded)
+    resource.prlimit(server.run.pid, resource.RLIMIT_FSIZE, (0, 0))  # every further write fails with EFBIG
+    lost = pool.take()
+    wait_until(lambda: scan(server.url, lost)["recorded"] is False)
+    answer = scan(server.url, lost)
+    assert (answer["verdict"], answer["is_first"], answer["reasons"]) == ("genuine", None, ["not_recorded"])
+    ready = httpx.get(f"{server.url}/readyz")
+    assert (ready.status_code, ready.json()["ready"]) == (503, False)
+    freeze = {"command": {"command": "freeze", "scope": {"order": "plain"}, "reason": "x"}}
+    refused = httpx.post(f"{server.url}/v1/commands", json=freeze, headers=key, timeout=20)
+    assert (refused.status_code, refused.headers["content-type"]) == (503, "application/problem+json"), refused.text
+    os.killpg(server.process.pid, signal.SIGKILL)
+    server.wait()
+    wait_until(lambda: is_gone(server.run.pid))
+    again = start_server(small_world.path).wait_ready()
+    assert [scan(again.url, code)["scans"] for code in recorded] == [2] * len(recorded)
+    assert httpx.get(f"{again.url}/readyz").status_code == 200
+    assert httpx.post(f"{again.url}/v1/commands", json=freeze, headers=key, timeout=20).json()["changed"] > 0
+
+
+def imp(*arguments: str) -> Any:
+    """The command line in a process of its own; gives its JSON document."""
+    command = [sys.executable, "-m", "imp", *arguments, "--json"]
+    run = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr
+    return json.loads(run.stdout)
+
+
+def test_commands_beside_a_live_server(small_world: World, start_server: Start) -> None:
+    """The same commands give the same through a live server and on the directory itself, and see each other's work."""
+    at = ("--dir", str(small_world.path))
+    alone = imp("order", "show", "plain", *at)
+    server = start_server(small_world.path).wait_ready()
+    assert imp("order", "show", "plain", *at) == alone
+    code = small_world.pools["active"].take()
+    assert imp("scan", code, *at)["is_first"] is True
+    frozen = imp("state", "freeze", "--order", "plain", "--reason", "test", "--yes", *at)
+    assert scan(server.url, code)["verdict"] == "frozen"
+    assert server.stop() == 0
+    assert imp("order", "show", "plain", *at)["by_state"]["frozen"] == frozen["changed"]
+    known = imp("lookup", code, *at)
+    assert known["faces"][0]["scans"] == 1
