@@ -225,3 +225,31 @@ fn the_wrong_secret_and_newer_data_are_refused_at_open() {
     store.write(&newer).unwrap();
     assert!(matches!(open(&SECRET), Err(Error::Incompatible(_))));
 }
+
+#[test]
+fn an_export_leaves_out_void_and_skipped_serials_and_refuses_held_orders() {
+    let (world, _store) = World::in_memory();
+    world.found_brand(&["outer"], "item");
+    world.must_apply(&json!({
+        "command": "issue", "order": "o", "series": "s", "quantity": 100_000, "word_list": 1,
+    }));
+    let plan = |include_frozen| world.engine.export_plan("brand", "o", include_frozen);
+    let read = |plan: Vec<u8>| serde_json::from_slice::<Value>(&plan).unwrap();
+    let issued = read(plan(false).unwrap());
+    assert_eq!(issued["count"], 100_000);
+    let first = issued["left_out"][0][0].as_u64().unwrap();
+    assert_eq!(
+        issued["left_out"].as_array().unwrap().len() as u64 + 100_000,
+        issued["span"].as_u64().unwrap()
+    );
+
+    let rows = json!({"order": "o", "first": first - 2, "count": 4});
+    world.must_apply(&json!({"command": "void", "scope": rows, "reason": "spoilt"}));
+    let voided = read(plan(false).unwrap());
+    assert_eq!(voided["count"], 99_996);
+    assert_eq!(voided["left_out"][0], json!([first - 2, 5]), "two void before the skipped one, two after");
+
+    world.must_apply(&json!({"command": "freeze", "scope": {"order": "o"}, "reason": "leak"}));
+    assert!(matches!(plan(false), Err(Error::Conflict(_))));
+    assert_eq!(read(plan(true).unwrap())["count"], 99_996);
+}

@@ -4,7 +4,8 @@ use super::Engine;
 use crate::code::{Face, Key, KeySize};
 use crate::error::{Error, Result};
 use crate::state::{
-    Hold, ItemRef, KeySpace, Order, Record, Relation, Snapshot, StateCounts, link_key, link_target, scan_key,
+    Hold, ItemRef, ItemSet, KeySpace, Order, Record, Relation, Snapshot, StateCounts, link_key, link_target,
+    scan_key,
 };
 use crate::store::Family;
 use serde::Serialize;
@@ -431,19 +432,21 @@ fn refuse_export(order: &Order, key_space: &KeySpace, include_frozen: bool) -> R
     Ok(())
 }
 
-/// Serials not to print, void or skipped at issue, as (first, count) pairs in order.
+/// Serials not to print, void or skipped at issue, as (first, count) pairs in order: the gaps between those to print.
 fn left_out(order: &Order) -> Vec<(u64, u64)> {
-    let (extent, void) = (&order.meta.extent, order.void());
-    let mut ranges: Vec<(u64, u64)> = Vec::new();
-    if void.is_empty() && extent.span() == extent.count() {
-        return ranges;
-    }
-    for index in (0..extent.span()).filter(|index| !extent.contains(*index) || void.contains(*index)) {
-        let serial = order.meta.first + u64::from(index);
-        match ranges.last_mut() {
-            Some((first, count)) if *first + *count == serial => *count += 1,
-            _ => ranges.push((serial, 1)),
+    let extent = &order.meta.extent;
+    let printed = ItemSet::All.minus(order.void(), extent);
+    let mut gaps = Vec::new();
+    let mut next = 0u32;
+    let mut gap = |from: u32, to: u32| {
+        if from < to {
+            gaps.push((order.meta.first + u64::from(from), u64::from(to - from)));
         }
+    };
+    for range in printed.ranges(extent) {
+        gap(next, *range.start());
+        next = range.end() + 1;
     }
-    ranges
+    gap(next, extent.span());
+    gaps
 }
