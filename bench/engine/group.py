@@ -17,6 +17,7 @@ from bench.run import Run
 from bench.spread import ratios, spread
 
 ISSUED = 10_000_000
+FREEZE_MS_MAX = 50
 
 
 def figures(run: Run) -> Iterator[Figure]:
@@ -139,21 +140,18 @@ def freezes(run: Run) -> Iterator[Figure]:
     asked = Freezes("", quantity, run.choose(12, 3))
     frozen = job_turn(run.directory, "bench.engine.freeze_job", asked, Frozen)()
     flush_ms = median(frozen.flush_ms)
-    beyond_ms = [took - flush_ms for took in frozen.freeze_ms]
     yield Figure(
-        name=f"freeze {frozen.frozen:,} items, beyond one flush",
-        value=max(median(beyond_ms), 0.0),
+        name=f"freeze an order of {quantity:,} codes",
+        value=median(frozen.freeze_ms),
         unit="ms",
         durability="durable",
-        spread=spread(beyond_ms),
-        goal=at_most(50),
-        method=f"one order of {quantity:,} codes, three quarters active, void codes scattered; {asked.rounds} rounds",
-        notes=[
-            f"freeze {median(frozen.freeze_ms):.2f} ms, unfreeze {median(frozen.unfreeze_ms):.2f} ms",
-            f"one flush of one scan {flush_ms:.2f} ms",
-        ],
+        spread=spread(frozen.freeze_ms),
+        goal=at_most(round(FREEZE_MS_MAX + flush_ms, 1)),
+        method=f"{frozen.frozen:,} items held by one command, three quarters of them active, void ones between;"
+        f" {asked.rounds} rounds; goal: {FREEZE_MS_MAX} ms and one flush",
+        notes=[f"unfreeze {median(frozen.unfreeze_ms):.2f} ms"],
         headline=True,
-    )
+    ).beside("one flush of one scan", flush_ms, durability="durable")
 
 
 def reopening(run: Run) -> Figure:
