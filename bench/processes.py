@@ -48,15 +48,14 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 def output_of(command: Sequence[str], *, core: int | None = None, timeout_s: float = JOB_TIMEOUT_S) -> bytes:
     """What a command prints; raises ChildFailed when it fails or takes longer than `timeout_s`."""
-    process = subprocess.Popen(
-        _bound(command, core), cwd=ROOT, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    try:
-        output, errors = process.communicate(timeout=timeout_s)
-    except subprocess.TimeoutExpired:
-        raise ChildFailed(f"{' '.join(command)}: took longer than {timeout_s:.0f} s") from None
-    finally:
-        stop(process)
+    pipe = subprocess.PIPE
+    with subprocess.Popen(_bound(command, core), cwd=ROOT, env=_environment(), stdout=pipe, stderr=pipe) as process:
+        try:
+            output, errors = process.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            raise ChildFailed(f"{' '.join(command)}: took longer than {timeout_s:.0f} s") from None
+        finally:
+            stop(process)
     if process.returncode != 0:
         said = (errors or output).decode(errors="replace").strip()
         raise ChildFailed(f"{' '.join(command)}: exit code {process.returncode}\n{said}")

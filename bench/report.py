@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench.figure import Figure, Goal
+from bench.figure import Durability, Figure, Goal
 from bench.machine import ROOT, Machine
 
 RESULTS = ROOT / "bench" / "results"
@@ -63,24 +63,18 @@ def lines(found: Result) -> Iterator[str]:
 
 def _figure_lines(figure: Figure) -> Iterator[str]:
     interval = f"  [{shown(figure.spread.low)} to {shown(figure.spread.high)}]" if figure.spread else ""
-    durability = f"  durability: {figure.durability}" if figure.durability else ""
-    goal = (
-        f"  goal {figure.goal.sign} {shown(figure.goal.bound)}: {met(figure.goal.is_met_by(figure.value))}"
-        if figure.goal
-        else ""
-    )
-    yield f"  {figure.name}: {shown(figure.value)} {figure.unit}{interval}{durability}{goal}"
+    kept = _durability(figure.durability)
+    yield f"  {figure.name}: {shown(figure.value)} {figure.unit}{interval}{kept}{_goal(figure.goal, figure.value, '')}"
     for peer in figure.peers:
-        wanted = (
-            f"  goal {peer.goal.sign} {peer.goal.bound:g} x: {met(peer.goal.is_met_by(peer.ratio))}"
-            if peer.goal
-            else ""
-        )
-        kept = f"  durability: {peer.durability}" if peer.durability else ""
+        kept, wanted = _durability(peer.durability), _goal(peer.goal, peer.ratio, " x")
         yield f"    {peer.ratio:8,.2f} x  {peer.name} ({shown(peer.value)} {figure.unit}){kept}{wanted}"
     for note in (figure.method, *figure.notes):
         if note:
             yield f"    {note}"
+
+
+def _durability(durability: Durability) -> str:
+    return f"  durability: {durability}" if durability else ""
 
 
 def _goal(goal: Goal | None, value: float, unit: str) -> str:

@@ -97,23 +97,25 @@ def latencies(run: Run, targets: dict[str, Target], throughput: float, made: Mad
     for share in (0.5, 0.9):
         run.say(f"latency at {share:.0%} of the knee")
         yield _p99(f"scan p99 over HTTP at {share:.0%} of the knee", at(share), knee, share, seconds)
-    run.say("latency at 70% of the knee, beside the peer at the same rate")
-    alone, peer = at(0.7), at(0.7, targets[PEER])
-    quiet = _p99("scan p99 over HTTP at 70% of the knee", alone, knee, 0.7, seconds)
-    yield quiet.beside(f"{PEER} at the same rate", peer.latency.p99_us / 1_000, durability="none")
+    run.say("latency at 70% of the knee, beside the peers at the same rate")
+    alone = at(0.7)
+    figure = _p99("scan p99 over HTTP at 70% of the knee", alone, knee, 0.7, seconds)
+    for name, durability in ((PEER, "none"), (LIMIT, "")):
+        figure = figure.beside(f"{name} at the same rate", _ms(at(0.7, targets[name])), durability=durability)
+    yield figure
     run.say("latency while an order is exported")
     with export(made, run.directory) as exported:
         during = at(0.7)
     name = f"scan p99 over HTTP at 70% of the knee during an export of {run.choose('20 M', '1 M')} codes"
     figure = _p99(name, during, knee, 0.7, seconds, f"export as CSV on the server's core, {exported.seconds:.0f} s")
-    yield figure.beside("without the export", alone.latency.p99_us / 1_000, durability="wal")
+    yield figure.beside("without the export", _ms(alone), durability="wal")
     run.say("latency while commands flush")
     with commands(front.address, made, COMMANDS_PER_S) as stream:
         during = at(0.7)
     note = f"{stream.done} commands done, {stream.refused} put off"
     name = f"scan p99 over HTTP at 70% of the knee beside {COMMANDS_PER_S} commands a second"
     figure = _p99(name, during, knee, 0.7, seconds, note)
-    yield figure.beside("without commands", alone.latency.p99_us / 1_000, durability="wal")
+    yield figure.beside("without commands", _ms(alone), durability="wal")
 
 
 def _p99(name: str, observed: Observed, knee: Knee, share: float, seconds: float, *notes: str) -> Figure:
@@ -121,7 +123,7 @@ def _p99(name: str, observed: Observed, knee: Knee, share: float, seconds: float
     p50_ms, p999_ms, max_ms = (us / 1_000 for us in (latency.p50_us, latency.p999_us, latency.max_us))
     return Figure(
         name=name,
-        value=latency.p99_us / 1_000,
+        value=_ms(observed),
         unit="ms",
         durability="wal",
         goal=at_most(P99_GOAL_MS) if share == 0.7 else None,
@@ -135,6 +137,10 @@ def _p99(name: str, observed: Observed, knee: Knee, share: float, seconds: float
         ],
         headline=share == 0.7,
     )
+
+
+def _ms(observed: Observed) -> float:
+    return observed.latency.p99_us / 1_000
 
 
 def _checked(observed: Observed) -> Observed:
