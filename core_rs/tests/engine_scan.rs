@@ -291,3 +291,17 @@ fn a_clock_that_steps_back_changes_nobodys_first_check() {
         assert_eq!((second.is_first, second.first_at_us), (Some(false), first.first_at_us));
     });
 }
+
+#[test]
+fn every_text_is_unknown_to_a_tenant_that_has_nothing_yet() {
+    on_both_stores(|world| {
+        world.found_brand(&["outer"], "item");
+        world.issue("o", 1, true);
+        let code = world.code("o", 0, "outer");
+        let tenant = world.engine.tenant("newcomer");
+        let outcome = world.engine.scan(code.as_bytes(), &ScanContext { tenant, ..world.context(1) });
+        assert_eq!((outcome.verdict, outcome.recorded), (Verdict::Unknown, true));
+        let seen = world.engine.lookup("newcomer", code.as_bytes()).unwrap();
+        assert!(String::from_utf8(seen).unwrap().starts_with("{\"state\":\"unknown\""));
+    });
+}

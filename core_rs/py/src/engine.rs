@@ -118,7 +118,7 @@ impl Engine {
         context: &ScanContext,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let engine = self.get()?;
-        let tenant = TenantScope::of(&engine, tenant)?;
+        let tenant = TenantScope::of(&engine, tenant);
         let outcome = engine.scan(text, &core_context(&engine, &tenant, context));
         Ok(PyBytes::new(py, &scan::json_answer(&outcome, context.language, context.role)))
     }
@@ -133,7 +133,7 @@ impl Engine {
         width: usize,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let engine = self.get()?;
-        let tenant = TenantScope::of(&engine, tenant)?;
+        let tenant = TenantScope::of(&engine, tenant);
         let core_context = core_context(&engine, &tenant, context);
         let has_clock = context.now_us.is_none();
         let texts = Texts::read(texts, width)?;
@@ -242,9 +242,9 @@ struct TenantScope {
 }
 
 impl TenantScope {
-    fn of(engine: &engine::Engine, name: &str) -> PyResult<Self> {
-        let number = engine.tenant(name).map_err(to_py)?;
-        Ok(Self { number, keys: engine.device_keys(number, name) })
+    fn of(engine: &engine::Engine, name: &str) -> Self {
+        let number = engine.tenant(name);
+        Self { number, keys: engine.device_keys(number, name) }
     }
 }
 

@@ -167,11 +167,7 @@ impl Engine {
     /// When the store cannot be read; an unknown text is an answer, not an error.
     pub fn lookup(&self, tenant: &str, text: &[u8]) -> Result<Vec<u8>> {
         let snapshot = self.snapshot.load();
-        let identified = match snapshot.tenant(tenant) {
-            Some(tenant) => self.identify(&snapshot, tenant.id, None, text)?,
-            None => return Err(Error::NotFound { what: "tenant", id: tenant.into() }),
-        };
-        let found = match identified {
+        let found = match self.identify(&snapshot, self.tenant(tenant), None, text)? {
             Ok(found) => found,
             Err(none) => {
                 let code = String::from_utf8_lossy(none.text.as_bytes()).into_owned();

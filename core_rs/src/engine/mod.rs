@@ -22,7 +22,7 @@ pub use open::{EngineOptions, StoreKind};
 pub use stripes::STRIPES;
 
 use crate::code::Keyring;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::ForeignLimit;
 use crate::scan::HttpSettings;
 use crate::state::Snapshot;
@@ -37,6 +37,9 @@ use std::path::Path;
 use std::sync::Arc;
 use stripes::Stripes;
 use tenants::TenantKeys;
+
+/// Number of a tenant that has nothing yet: every text is unknown to it.
+pub const NO_TENANT: u32 = u32::MAX;
 
 /// One opened data directory. Safe to use from any number of threads.
 ///
@@ -104,12 +107,8 @@ impl Engine {
         flushed
     }
 
-    /// The number of the tenant called `name`.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`].
-    pub fn tenant(&self, name: &str) -> Result<u32> {
-        let found = self.snapshot.load().tenant(name).map(|tenant| tenant.id);
-        found.ok_or_else(|| Error::NotFound { what: "tenant", id: name.into() })
+    /// The number of the tenant called `name`; [`NO_TENANT`] before its first command.
+    pub fn tenant(&self, name: &str) -> u32 {
+        self.snapshot.load().tenant(name).map_or(NO_TENANT, |tenant| tenant.id)
     }
 }

@@ -1,8 +1,8 @@
 //! One scan, from text to outcome.
 
-use super::Engine;
 use super::identify::{Identified, NoItem};
 use super::stripes::Stripe;
+use super::{Engine, NO_TENANT};
 use crate::error::{Error, Result};
 use crate::event::{Event, geohash5};
 use crate::scan::{Outcome, Reason, Reasons, Role, ScanContext, ScannedText, Verdict, link_mismatch};
@@ -147,6 +147,9 @@ impl Engine {
     fn record_no_item(&self, outcome: &Outcome, context: &ScanContext<'_>, now_us: i64) -> bool {
         if self.durability.is_poisoned() {
             return false;
+        }
+        if context.tenant == NO_TENANT {
+            return true;
         }
         let device = context.device.cookie.or(context.device.address).unwrap_or(0);
         if !self.foreign_limit.lock().admits(device, now_us) {

@@ -1,5 +1,6 @@
 //! Keys of each tenant for recognising devices, derived once.
 
+use super::NO_TENANT;
 use crate::code::Keyring;
 use crate::scan::DeviceKeys;
 use arc_swap::ArcSwap;
@@ -18,6 +19,9 @@ impl TenantKeys {
         }
         let keys =
             Arc::new(DeviceKeys::new(&keyring.subkey("cookie", name), &keyring.subkey("address", name)));
+        if number == NO_TENANT {
+            return keys;
+        }
         self.0.rcu(|known| {
             let mut grown = Vec::clone(known);
             grown.resize_with(grown.len().max(index + 1), || None);
