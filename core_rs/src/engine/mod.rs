@@ -23,7 +23,7 @@ pub use stripes::STRIPES;
 
 use crate::code::Keyring;
 use crate::error::Result;
-use crate::event::ForeignLimit;
+use crate::event::UnissuedLimit;
 use crate::scan::HttpSettings;
 use crate::state::Snapshot;
 use crate::store::{Durability, Store};
@@ -55,7 +55,7 @@ pub struct Engine {
     sequencer: Mutex<()>,
     head: ArcSwap<Head>,
     aliases: ArcSwap<AliasFilter>,
-    foreign_limit: Mutex<ForeignLimit>,
+    unissued_limit: Mutex<UnissuedLimit>,
     tenant_keys: TenantKeys,
     keyring: Keyring,
     clock: Arc<dyn Clock>,

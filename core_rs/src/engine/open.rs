@@ -9,7 +9,7 @@ use super::stripes::{STRIPES, Stripes};
 use super::tenants::TenantKeys;
 use crate::code::Keyring;
 use crate::error::{Error, Result};
-use crate::event::ForeignLimit;
+use crate::event::UnissuedLimit;
 use crate::scan::HttpSettings;
 use crate::state::{Loader, Snapshot};
 use crate::store::{Batch, Durability, Family, MemoryStore, RocksOptions, RocksStore, Store};
@@ -110,7 +110,7 @@ impl Engine {
             snapshot: ArcSwap::from_pointee(snapshot),
             sequencer: Mutex::new(()),
             head: ArcSwap::from_pointee(head),
-            foreign_limit: Mutex::new(ForeignLimit::default()),
+            unissued_limit: Mutex::new(UnissuedLimit::default()),
             tenant_keys: TenantKeys::default(),
             keyring,
             clock: options.clock,

@@ -152,7 +152,7 @@ impl Engine {
             return true;
         }
         let device = context.device.cookie.or(context.device.address).unwrap_or(0);
-        if !self.foreign_limit.lock().admits(device, now_us) {
+        if !self.unissued_limit.lock().admits(device, now_us) {
             self.counters.event_dropped();
             return true;
         }

@@ -10,19 +10,19 @@ const US_PER_MINUTE: i64 = 60_000_000;
 
 /// A fixed table of device counters for the current minute (4 KiB). Two devices that share a place share its
 /// allowance, so the table can only let through fewer events, never more.
-pub struct ForeignLimit {
+pub struct UnissuedLimit {
     minute: i64,
     total: u32,
     counts: Box<[u8; SLOTS]>,
 }
 
-impl Default for ForeignLimit {
+impl Default for UnissuedLimit {
     fn default() -> Self {
         Self { minute: i64::MIN, total: 0, counts: Box::new([0; SLOTS]) }
     }
 }
 
-impl ForeignLimit {
+impl UnissuedLimit {
     /// Whether this scan may leave an event. A clock that steps back does not open a new minute.
     pub fn admits(&mut self, device: u64, now_us: i64) -> bool {
         let minute = now_us.div_euclid(US_PER_MINUTE);
@@ -47,8 +47,8 @@ mod tests {
 
     #[test]
     fn a_device_leaves_ten_events_a_minute_and_ten_more_in_the_next() {
-        let mut limit = ForeignLimit::default();
-        let admitted = |limit: &mut ForeignLimit, at| (0..100).filter(|_| limit.admits(7, at)).count();
+        let mut limit = UnissuedLimit::default();
+        let admitted = |limit: &mut UnissuedLimit, at| (0..100).filter(|_| limit.admits(7, at)).count();
         assert_eq!(admitted(&mut limit, 0), 10);
         assert_eq!(admitted(&mut limit, US_PER_MINUTE), 10);
         assert_eq!(admitted(&mut limit, 0), 0, "a clock step back opens nothing");
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn all_devices_together_stay_under_the_cap() {
-        let mut limit = ForeignLimit::default();
+        let mut limit = UnissuedLimit::default();
         let admitted = (0..100_000u64).filter(|device| limit.admits(*device, 1)).count();
         assert_eq!(admitted, PER_MINUTE_MAX as usize);
     }

@@ -4,4 +4,4 @@ mod encode;
 mod limit;
 
 pub use encode::{EVENT_VERSION, Event, event_key, geohash5};
-pub use limit::ForeignLimit;
+pub use limit::UnissuedLimit;
