@@ -38,7 +38,7 @@ on_both_stores!(
     for_each_stops_when_told,
     for_each_sees_one_point_in_time_while_the_visitor_writes,
     a_prefix_of_the_highest_bytes_has_no_upper_bound,
-    last_key_is_the_greatest_of_its_prefix,
+    last_keys_are_the_greatest_of_their_prefixes,
     readers_never_see_half_a_batch,
     writers_in_parallel_lose_nothing,
     a_flush_succeeds,
@@ -194,17 +194,17 @@ fn a_prefix_of_the_highest_bytes_has_no_upper_bound(store: &dyn Store) {
     assert_eq!(keys(store, Family::Order, b"", b"\xff").len(), 3);
     assert_eq!(keys(store, Family::Order, b"", b"\xff\xff").len(), 2);
     assert_eq!(keys(store, Family::Order, b"", b"\xfe").len(), 1);
-    assert_eq!(store.last_key(Family::Order, b"\xff\xff").unwrap(), Some(b"\xff\xff\xff".to_vec()));
+    let last = store.last_keys(Family::Order, &[b"\xff\xff"]).unwrap();
+    assert_eq!(last, [Some(b"\xff\xff\xff".to_vec())]);
 }
 
-fn last_key_is_the_greatest_of_its_prefix(store: &dyn Store) {
-    assert_eq!(store.last_key(Family::Event, b"").unwrap(), None);
-    put(store, Family::Event, &[(b"a1", b""), (b"a2", b""), (b"b1", b""), (b"d", b"")]);
-    assert_eq!(store.last_key(Family::Event, b"a").unwrap(), Some(b"a2".to_vec()));
-    assert_eq!(store.last_key(Family::Event, b"b").unwrap(), Some(b"b1".to_vec()));
-    assert_eq!(store.last_key(Family::Event, b"c").unwrap(), None);
-    assert_eq!(store.last_key(Family::Event, b"0").unwrap(), None);
-    assert_eq!(store.last_key(Family::Event, b"").unwrap(), Some(b"d".to_vec()));
+fn last_keys_are_the_greatest_of_their_prefixes(store: &dyn Store) {
+    let last = |prefixes: &[&[u8]]| store.last_keys(Family::Event, prefixes).unwrap();
+    assert_eq!(last(&[b"", b"a"]), [None, None]);
+    put(store, Family::Event, &[(b"a1", b""), (b"a2", b""), (b"b", b""), (b"b1", b""), (b"d", b"")]);
+    let found = last(&[b"a", b"b", b"c", b"0", b"", b"a1", b"a"]).into_iter().map(Option::unwrap_or_default);
+    assert_eq!(found.collect::<Vec<_>>(), [&b"a2"[..], b"b1", b"", b"", b"d", b"a1", b"a2"]);
+    assert!(last(&[]).is_empty());
 }
 
 /// Two keys always written together are seen together: by a walk, which has one point in time.
@@ -345,12 +345,12 @@ fn both_stores_agree_on_any_history() {
                 }
             }
             for family in FAMILIES {
-                for prefix in [&b""[..], b"\x00", b"\x01", b"\xff", b"\xff\xff"] {
-                    let answers = stores.each_ref().map(|store| {
-                        (keys(&**store, family, b"\x01", prefix), store.last_key(family, prefix).unwrap())
-                    });
-                    prop_assert_eq!(&answers[0], &answers[1]);
-                }
+                let prefixes = [&b""[..], b"\x00", b"\x01", b"\xff", b"\xff\xff"];
+                let answers = stores.each_ref().map(|store| {
+                    let walks = prefixes.map(|prefix| keys(&**store, family, b"\x01", prefix));
+                    (walks, store.last_keys(family, &prefixes).unwrap())
+                });
+                prop_assert_eq!(&answers[0], &answers[1]);
                 for key in keys(&*stores[0], family, b"", b"") {
                     prop_assert_eq!(get(&*stores[0], family, &key), get(&*stores[1], family, &key));
                 }

@@ -57,18 +57,18 @@ impl Stripes {
     /// Stripes whose event numbers go on after the last stored event of each.
     ///
     /// # Errors
-    /// As [`Store::last_key`].
+    /// As [`Store::last_keys`].
     pub fn open(store: &dyn Store, count: u16) -> Result<Self> {
-        let stripe = |number: u16| -> Result<Mutex<Stripe>> {
-            let last = store.last_key(Family::Event, &number.to_be_bytes())?;
-            let next_seq = last.map_or(0, |key| {
-                let seq = key.last_chunk::<8>().map_or(0, |seq| u64::from_be_bytes(*seq));
-                seq + 1
-            });
-            let batch = Batch::default();
-            Ok(Mutex::new(Stripe { number, next_seq, batch, record: Vec::new(), event: Vec::new() }))
+        let prefixes: Vec<[u8; 2]> = (0..count).map(u16::to_be_bytes).collect();
+        let prefixes: Vec<&[u8]> = prefixes.iter().map(<[u8; 2]>::as_slice).collect();
+        let stripe = |(number, last): (u16, Option<Vec<u8>>)| {
+            let last_seq = last.and_then(|key| key.last_chunk::<8>().copied()).map(u64::from_be_bytes);
+            let next_seq = last_seq.map_or(0, |seq| seq + 1);
+            let (batch, record, event) = (Batch::default(), Vec::new(), Vec::new());
+            Mutex::new(Stripe { number, next_seq, batch, record, event })
         };
-        Ok(Self((0..count).map(stripe).collect::<Result<_>>()?))
+        let last_events = store.last_keys(Family::Event, &prefixes)?;
+        Ok(Self((0..count).zip(last_events).map(stripe).collect()))
     }
 
     /// Lock the stripe of a record or device by its hash, with empty buffers.

@@ -109,12 +109,15 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    fn last_key(&self, family: Family, prefix: &[u8]) -> Result<Option<Vec<u8>>> {
-        let state = self.state.read();
-        let end = super::prefix_end(prefix);
-        let upper = end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
-        let last = state.families[family as usize].range::<[u8], _>((Bound::Unbounded, upper)).next_back();
-        Ok(last.map(|(key, _)| key.clone()).filter(|key| key.starts_with(prefix)))
+    fn last_keys(&self, family: Family, prefixes: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>> {
+        let map = self.snapshot(family);
+        let last = |prefix: &&[u8]| {
+            let end = super::prefix_end(prefix);
+            let upper = end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+            let last = map.range::<[u8], _>((Bound::Unbounded, upper)).next_back();
+            last.map(|(key, _)| key.clone()).filter(|key| key.starts_with(prefix))
+        };
+        Ok(prefixes.iter().map(last).collect())
     }
 
     fn latest_sequence(&self) -> u64 {

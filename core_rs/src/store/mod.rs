@@ -114,11 +114,12 @@ pub trait Store: Send + Sync {
         visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
     ) -> Result<()>;
 
-    /// The greatest key that begins with `prefix`.
+    /// The greatest key that begins with each prefix, in one walk: beginning one may cost a sort of what is in
+    /// memory.
     ///
     /// # Errors
     /// As [`Self::get`].
-    fn last_key(&self, family: Family, prefix: &[u8]) -> Result<Option<Vec<u8>>>;
+    fn last_keys(&self, family: Family, prefixes: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>>;
 
     /// Number of the last operation written. Every operation of a batch advances it by one; a read
     /// that saw a batch is followed by a sequence not below that batch's.

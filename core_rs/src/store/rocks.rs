@@ -166,12 +166,23 @@ impl Store for RocksStore {
         iterator.status().map_err(from_rocks)
     }
 
-    fn last_key(&self, family: Family, prefix: &[u8]) -> Result<Option<Vec<u8>>> {
-        let mut iterator = self.db.raw_iterator_cf_opt(self.family(family), range_reads(prefix));
-        iterator.seek_to_last();
-        let last = iterator.key().filter(|key| key.starts_with(prefix)).map(<[u8]>::to_vec);
-        iterator.status().map_err(from_rocks)?;
-        Ok(last)
+    fn last_keys(&self, family: Family, prefixes: &[&[u8]]) -> Result<Vec<Option<Vec<u8>>>> {
+        let mut iterator = self.db.raw_iterator_cf_opt(self.family(family), range_reads(b""));
+        let last = |prefix: &&[u8]| {
+            match prefix_end(prefix) {
+                Some(end) => {
+                    iterator.seek_for_prev(&end);
+                    if iterator.key() == Some(&end) {
+                        iterator.prev();
+                    }
+                }
+                None => iterator.seek_to_last(),
+            }
+            let last = iterator.key().filter(|key| key.starts_with(prefix)).map(<[u8]>::to_vec);
+            iterator.status().map_err(from_rocks)?;
+            Ok(last)
+        };
+        prefixes.iter().map(last).collect()
     }
 
     fn latest_sequence(&self) -> u64 {
