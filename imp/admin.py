@@ -9,6 +9,8 @@ from litestar.params import FromPath, FromQuery, RawBody
 from imp.auth import admin_only, control_of
 from imp.control import dispatch
 from imp.degrade import ESSENTIAL
+from imp.errors import ImpError
+from imp.problems import on_operator_error
 
 BODY_BYTES_MAX: Final = 32 * 1024 * 1024
 """Longest request of a command on this machine: a list of 100,000 codes or imported texts goes in one piece."""
@@ -18,6 +20,7 @@ BODY_BYTES_MAX: Final = 32 * 1024 * 1024
     "/v1/admin/{verb:str}",
     guards=[admin_only],
     opt={ESSENTIAL: True},
+    exception_handlers={ImpError: on_operator_error},
     status_code=200,
     request_max_body_size=BODY_BYTES_MAX,
     include_in_schema=False,

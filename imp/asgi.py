@@ -143,7 +143,5 @@ _TOO_MANY_HEADERS: Final = problem_answer(
         f"Header names and values exceed {HEADERS_BYTES_MAX} bytes; send fewer or shorter ones.",
     )
 )
-_NOT_OPEN: Final = problem_answer(
-    problems.problem(problems.NOT_READY, "The engine is not open; try again in a moment.")
-)
+_NOT_OPEN: Final = problem_answer(problems.problem(problems.NOT_READY, problems.NOT_READY_DETAIL))
 _INTERNAL: Final = problem_answer(problems.problem(problems.INTERNAL, problems.INTERNAL_DETAIL))

@@ -7,7 +7,18 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
-from imp.errors import ImpError, InvalidInput, Kind, Refused, kind_of
+from imp.errors import (
+    Busy,
+    EngineClosed,
+    ImpError,
+    InvalidInput,
+    Kind,
+    Poisoned,
+    Refused,
+    StorageError,
+    StoreLocked,
+    kind_of,
+)
 
 TYPE_PREFIX: Final = "urn:imp:problem:"
 """The `type` of a problem is this and the slug of its kind; both are stable API."""
@@ -22,11 +33,22 @@ NO_ROUTE: Final = Kind("not-found", 404, 4, "Nothing of that name")
 METHOD: Final = Kind("method-not-allowed", 405, 2, "The method is not allowed here")
 BODY_TOO_LARGE: Final = Kind("body-too-large", 413, 2, "The request body is too large")
 HEADERS_TOO_LARGE: Final = Kind("headers-too-large", 431, 2, "The request headers are too large")
-NOT_READY: Final = Kind("closed", 503, 9, "The engine is closed")
+NOT_READY: Final = kind_of(EngineClosed())
 INTERNAL: Final = kind_of(Exception())
 
 _BY_STATUS: Final = {kind.status: kind for kind in (BAD_REQUEST, NO_ROUTE, METHOD, BODY_TOO_LARGE)}
 INTERNAL_DETAIL: Final = "The request failed inside the server; its log holds the cause."
+NOT_READY_DETAIL: Final = "The engine is not open; try again in a moment."
+_TOLD_INSTEAD: Final = {
+    kind_of(error).slug: detail
+    for error, detail in (
+        (EngineClosed(), NOT_READY_DETAIL),
+        (StoreLocked(), NOT_READY_DETAIL),
+        (Poisoned(), "Writing has stopped after a storage failure; an operator has to restart the server."),
+        (StorageError(), "The server cannot write at the moment; its log holds the cause."),
+    )
+}
+"""What clients are told of kinds whose messages name files, processes, database addresses or driver texts."""
 
 NO_ROUTE_DETAIL: Final = "There is no such route; /docs lists them all."
 
@@ -82,11 +104,23 @@ def respond(found: Problem, headers: dict[str, str] | None = None) -> Response[b
 
 
 def on_imp_error(_request: Request[Any, Any, Any], error: ImpError) -> Response[bytes]:
-    """Every error IMP raises on purpose: its kind decides, messages of server faults stay in the log."""
+    """Every error IMP raises on purpose: its kind decides. What is wrong with the server stays in its log."""
     kind = kind_of(error)
-    if kind.status == 500:
+    if kind.status < 500 or isinstance(error, Busy):  # pressure is no fault: what to do about it is for the client
+        return _told(kind, error)
+    log.error("request failed", kind=kind.slug, exc_info=error)
+    return respond(problem(kind, _TOLD_INSTEAD.get(kind.slug, INTERNAL_DETAIL)))
+
+
+def on_operator_error(_request: Request[Any, Any, Any], error: ImpError) -> Response[bytes]:
+    """The same for the machine's operator, who is told everything, as by a command without a server."""
+    kind = kind_of(error)
+    if kind.status >= 500:
         log.error("request failed", kind=kind.slug, exc_info=error)
-        return respond(problem(kind, INTERNAL_DETAIL))
+    return _told(kind, error)
+
+
+def _told(kind: Kind, error: ImpError) -> Response[bytes]:
     more: dict[str, Any] = {}
     if isinstance(error, InvalidInput):
         more["field"] = error.field

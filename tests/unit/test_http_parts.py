@@ -14,14 +14,26 @@ import pytest
 from litestar import Litestar, get, post
 from litestar.datastructures import State
 from litestar.testing import RequestFactory, TestClient
+from structlog.testing import capture_logs
 
 from imp import runfile
 from imp.asgi import HEADERS_BYTES_MAX, LATENCY_BUCKETS, Front, ScanLatency
 from imp.auth import admin_only
 from imp.degrade import LoopLag
-from imp.errors import EngineClosed, Forbidden, ImpError, Poisoned, StorageError, Unauthenticated
+from imp.errors import (
+    Busy,
+    CorruptData,
+    EngineClosed,
+    Forbidden,
+    ImpError,
+    NotFound,
+    Poisoned,
+    StorageError,
+    StoreLocked,
+    Unauthenticated,
+)
 from imp.metrics import Metrics
-from imp.problems import EXCEPTION_HANDLERS, INTERNAL_DETAIL
+from imp.problems import EXCEPTION_HANDLERS, INTERNAL_DETAIL, on_operator_error
 from imp.server import address_of, bind, raise_failure, report_failure
 
 # run file --------------------------------------------------------------------------------------------
@@ -143,24 +155,45 @@ def test_front_limits_headers(over: int, status: int) -> None:
 @pytest.mark.parametrize(
     ("error", "status", "detail"),
     [
-        (Poisoned("a flush failed"), 503, "a flush failed"),
-        (StorageError("disk full"), 503, "disk full"),
-        (ImpError("inside"), 500, INTERNAL_DETAIL),
-        (ZeroDivisionError("secret value"), 500, INTERNAL_DETAIL),
+        (Poisoned("SECRET flush of /srv/imp failed"), 503, "restart the server"),
+        (StorageError("SECRET postgresql://imp@db/imp: disk full"), 503, "cannot write"),
+        (StoreLocked("SECRET process 7 on db1"), 503, "not open"),
+        (EngineClosed("SECRET closed"), 503, "not open"),
+        (Busy("ask again"), 503, "ask again"),
+        (CorruptData("SECRET /srv/imp/engine"), 500, INTERNAL_DETAIL),
+        (ImpError("SECRET inside"), 500, INTERNAL_DETAIL),
+        (ZeroDivisionError("SECRET value"), 500, INTERNAL_DETAIL),
+        (NotFound("there is no order 'a'"), 404, "there is no order 'a'"),
     ],
 )
 def test_what_an_error_tells(error: Exception, status: int, detail: str) -> None:
-    """What can pass is told with Retry-After; a fault of the server says nothing of its inside."""
+    """A fault of the server says nothing of its inside, whatever its kind; what may pass carries Retry-After."""
 
     @post("/", status_code=200)
     async def fail() -> None:
         raise error
 
     app = Litestar([fail], exception_handlers=EXCEPTION_HANDLERS, logging_config=None, openapi_config=None)
-    with TestClient(app, raise_server_exceptions=False) as client:
+    with TestClient(app, raise_server_exceptions=False) as client, capture_logs() as logged:
         answer = client.post("/")
-    assert (answer.status_code, answer.json()["detail"]) == (status, detail)
+    assert answer.status_code == status
+    assert detail in answer.json()["detail"]
+    assert "SECRET" not in answer.text
     assert ("retry-after" in answer.headers) is (status == 503)
+    assert len(logged) == (status >= 500 and not isinstance(error, Busy)), "server faults are in the log"
+
+
+def test_the_operator_is_told_everything() -> None:
+    """The admin door answers as a command without a server would: with the cause."""
+
+    @post("/", status_code=200, exception_handlers={ImpError: on_operator_error})
+    async def fail() -> None:
+        raise StorageError("/srv/imp: disk full")
+
+    app = Litestar([fail], exception_handlers=EXCEPTION_HANDLERS, logging_config=None, openapi_config=None)
+    with TestClient(app, raise_server_exceptions=False) as client, capture_logs() as logged:
+        answer = client.post("/")
+    assert (answer.status_code, answer.json()["detail"], len(logged)) == (503, "/srv/imp: disk full", 1)
 
 
 def test_failure_of_the_worker_reaches_the_parent() -> None:
