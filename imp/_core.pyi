@@ -115,6 +115,7 @@ class ScanContext:
     role: "consumer" | "dealer" | "store" | "inspector" | "system" | "risk". channel: small number the caller gives to
     its channel.
     device: opaque device id of an API caller (≤ 128 bytes); address and user_agent form the device when there is none.
+    idempotency_key: scoped to `caller`, who is whoever authenticated (both ≤ 128 bytes).
     position: (latitude °, longitude °, accuracy m, "wgs84" | "gcj02"). count=False looks without counting.
     gtin / lot: what the scanned link claims; a mismatch answers `mistyped`. now_us: engine clock override for replay
     and tests.
@@ -131,6 +132,7 @@ class ScanContext:
         position: tuple[float, float, int, str] | None = None,
         language: Literal["zh", "en"] = "zh",
         idempotency_key: bytes | None = None,
+        caller: bytes | None = None,
         caller_at_us: int | None = None,
         count: bool = True,
         gtin: bytes | None = None,
@@ -170,10 +172,11 @@ class Engine:
         i64 (0 = none).
         A buffer holds texts of `width` bytes each.
         """
-    def lookup(self, tenant: str, text: bytes) -> bytes:
+    def lookup(self, tenant: str, text: bytes, role: str = "system") -> bytes:
         """All that is known of a code as JSON, without counting.
 
-        JSON: state, lifecycle, holds, order, index, serial, faces with their counters.
+        JSON: state, lifecycle, holds, order, index, serial, faces with their counters. Only role "risk" reads why a
+        text is unknown.
         """
     def http(
         self, method: str, raw_path: bytes, query: bytes, headers: list[tuple[bytes, bytes]], peer: str | None
@@ -188,6 +191,13 @@ class Engine:
         """All orders of the tenant as a JSON array, oldest first, as `order` gives them."""
     def catalogue(self, tenant: str) -> bytes:
         """Domains, key spaces (series, epoch, slots, issued, capacity) and products of the tenant as JSON."""
+    def key_space(self, tenant: str, series: str) -> bytes:
+        """The latest key space of a series, as `catalogue` gives it. Raises NotFound."""
+    def renew_ledger(self, actor: str, at_us: int, reason: str) -> bytes:
+        """Start the next ledger, whose first leaf names the head of the old one: for a restored copy.
+
+        JSON of the old head: origin, size, root (hexadecimal).
+        """
     def export_plan(self, tenant: str, order: str, include_frozen: bool = False) -> bytes:
         """What an export job needs besides keys, as JSON.
 

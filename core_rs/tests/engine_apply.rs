@@ -7,7 +7,7 @@ use engine_world::{SECRET, World, on_both_stores};
 use imp_core::engine::{Engine, EngineOptions};
 use imp_core::error::Error;
 use imp_core::ledger::{Frontier, leaf_hash};
-use imp_core::scan::Verdict;
+use imp_core::scan::{Role, Verdict};
 use imp_core::store::{Family, Store};
 use serde_json::{Value, json};
 
@@ -193,7 +193,8 @@ fn one_tenant_never_learns_about_another() {
         );
         assert!(matches!(world.engine.order("rival", "o"), Err(Error::NotFound { .. })));
         let seen: Value =
-            serde_json::from_slice(&world.engine.lookup("rival", code.as_bytes()).unwrap()).unwrap();
+            serde_json::from_slice(&world.engine.lookup("rival", code.as_bytes(), Role::System).unwrap())
+                .unwrap();
         assert_eq!((&seen["state"], &seen["order"]), (&json!("unknown"), &Value::Null));
     });
 }
@@ -255,4 +256,84 @@ fn an_export_leaves_out_void_and_skipped_serials_and_refuses_held_orders() {
     world.must_apply(&json!({"command": "freeze", "scope": {"order": "o"}, "reason": "leak"}));
     assert!(matches!(plan(false), Err(Error::Conflict(_))));
     assert_eq!(read(plan(true).unwrap())["count"], 99_996);
+}
+
+#[test]
+fn a_renewed_ledger_begins_with_the_head_of_the_one_before() {
+    let (world, store) = World::in_memory();
+    world.found_brand(&["outer"], "item");
+    let before = status(&world);
+    let old = world.engine.renew_ledger("operator", 7, "restored from a backup").unwrap();
+    let old: Value = serde_json::from_slice(&old).unwrap();
+    assert_eq!((&old["size"], &old["root"]), (&before["ledger_leaves"], &before["ledger_root"]));
+    assert_eq!((&status(&world)["ledger_origin"], &status(&world)["ledger_leaves"]), (&json!(1), &json!(1)));
+    world.issue("o", 1, false);
+    assert_eq!(status(&world)["ledger_leaves"], 2);
+    let mut leaves = Vec::new();
+    let first = 1u32.to_be_bytes();
+    store
+        .for_each(Family::Ledger, b"", &first, &mut |_, leaf| {
+            leaves.push(serde_json::from_slice::<Value>(leaf).unwrap());
+            true
+        })
+        .unwrap();
+    assert_eq!((&leaves[0]["action"], &leaves[0]["object"]), (&json!("origin"), &old));
+    assert_eq!(leaves[1]["action"], "issue");
+}
+
+#[test]
+fn a_command_dated_in_the_far_future_does_not_move_the_engines_clock() {
+    on_both_stores(|world| {
+        world.found_brand(&["outer"], "item");
+        let command = br#"{"command":"set_domain","host":"d.example"}"#;
+        let far_us = engine_world::NOON_US * 2;
+        let seq = world.engine.last_seq("brand") + 1;
+        let envelope = imp_core::engine::Envelope {
+            tenant: "brand",
+            event_id: "late",
+            seq,
+            at_us: far_us,
+            actor: "tester",
+            command,
+        };
+        world.engine.apply(&envelope).unwrap();
+        assert_eq!(world.engine.now_us(), engine_world::NOON_US);
+    });
+}
+
+#[test]
+fn a_store_with_data_but_without_marks_is_not_founded_again() {
+    let (world, store) = World::in_memory();
+    world.found_brand(&["outer"], "item");
+    world.engine.stop().unwrap();
+    drop(world);
+    let mut damage = imp_core::store::Batch::new();
+    damage.delete(Family::Meta, b"format");
+    store.write(&damage).unwrap();
+    let opened = Engine::over(store, &SECRET, EngineOptions::default());
+    assert!(matches!(opened, Err(Error::Corrupt(_))));
+}
+
+#[test]
+fn the_longest_command_is_accepted_and_one_byte_more_is_not() {
+    let (world, _store) = World::in_memory();
+    let padded = |bytes: usize| {
+        let mut command = br#"{"command":"set_domain","host":"c.example"}"#.to_vec();
+        command.resize(bytes, b' ');
+        command
+    };
+    let envelope = |command: &[u8]| {
+        let envelope = imp_core::engine::Envelope {
+            tenant: "brand",
+            event_id: "long",
+            seq: 1,
+            at_us: 0,
+            actor: "tester",
+            command,
+        };
+        world.engine.apply(&envelope)
+    };
+    let over = envelope(&padded(imp_core::engine::COMMAND_BYTES_MAX + 1));
+    assert!(matches!(over, Err(Error::InvalidInput { field: "command", .. })));
+    assert!(envelope(&padded(imp_core::engine::COMMAND_BYTES_MAX)).is_ok());
 }

@@ -262,16 +262,24 @@ fn a_failed_journal_write_poisons_scans_and_commands_until_reopened() {
     world.found_brand(&["outer"], "item");
     world.issue("o", 2, true);
     let code = world.code("o", 0, "outer");
+    let seen = world.code("o", 1, "outer");
+    world.scan(seen.as_bytes(), 1);
     store.fail_next_write(Error::Storage("no space left on device".into()));
     assert!(!world.scan(code.as_bytes(), 1).recorded);
     let later = world.scan(code.as_bytes(), 1);
     assert!(!later.recorded && later.is_first.is_none(), "poisoned: answered, never recorded");
+    let known = world.scan(seen.as_bytes(), 2);
+    assert_eq!(
+        (known.verdict, known.scans, known.is_first),
+        (Verdict::Repeat, Some(1), None),
+        "from what is known"
+    );
     let command = json!({"command": "void", "scope": {"order": "o"}, "reason": "x"});
     let seq = world.engine.last_seq("brand") + 1;
     assert!(matches!(world.try_apply("late", seq, &command), Err(Error::Poisoned(_))));
     let status: serde_json::Value = serde_json::from_slice(&world.engine.status()).unwrap();
     assert_eq!(status["ready"], false);
-    world.engine.stop().unwrap();
+    let _poisoned = world.engine.stop();
 
     let reopened =
         Engine::over(store, &engine_world::SECRET, imp_core::engine::EngineOptions::default()).unwrap();
@@ -301,7 +309,22 @@ fn every_text_is_unknown_to_a_tenant_that_has_nothing_yet() {
         let tenant = world.engine.tenant("newcomer");
         let outcome = world.engine.scan(code.as_bytes(), &ScanContext { tenant, ..world.context(1) });
         assert_eq!((outcome.verdict, outcome.recorded), (Verdict::Unknown, true));
-        let seen = world.engine.lookup("newcomer", code.as_bytes()).unwrap();
+        let seen = world.engine.lookup("newcomer", code.as_bytes(), Role::System).unwrap();
         assert!(String::from_utf8(seen).unwrap().starts_with("{\"state\":\"unknown\""));
     });
+}
+
+#[test]
+fn only_the_risk_role_reads_why_a_text_is_unknown() {
+    let (world, _store) = World::in_memory();
+    world.found_brand(&["outer"], "item");
+    world.issue("o", 1, true);
+    let forged =
+        world.engine.snapshot().key_space(0).unwrap().code_of(9, imp_core::code::Face::Outer).unwrap();
+    let reason = |role| {
+        let seen = world.engine.lookup("brand", forged.as_bytes(), role).unwrap();
+        serde_json::from_slice::<serde_json::Value>(&seen).unwrap()["reason"].clone()
+    };
+    assert_eq!(reason(Role::Risk), "serial_not_issued");
+    assert_eq!(reason(Role::System), serde_json::Value::Null);
 }

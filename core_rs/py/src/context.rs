@@ -21,6 +21,7 @@ pub struct ScanContext {
     pub position: Option<Position>,
     pub language: Lang,
     pub idempotency_key: Option<Vec<u8>>,
+    pub caller: Vec<u8>,
     pub caller_at_us: Option<i64>,
     pub count: bool,
     pub gtin: Option<Vec<u8>>,
@@ -32,7 +33,7 @@ pub struct ScanContext {
 impl ScanContext {
     #[new]
     #[pyo3(signature = (*, role="consumer", channel=0, device=None, address=None, user_agent=None, position=None,
-        language="zh", idempotency_key=None, caller_at_us=None, count=true, gtin=None, lot=None, now_us=None))]
+        language="zh", idempotency_key=None, caller=None, caller_at_us=None, count=true, gtin=None, lot=None, now_us=None))]
     #[expect(clippy::too_many_arguments, reason = "keyword-only options of one Python object")]
     fn new(
         role: &str,
@@ -43,15 +44,14 @@ impl ScanContext {
         position: Option<(f64, f64, u32, String)>,
         language: &str,
         idempotency_key: Option<Vec<u8>>,
+        caller: Option<Vec<u8>>,
         caller_at_us: Option<i64>,
         count: bool,
         gtin: Option<Vec<u8>>,
         lot: Option<Vec<u8>>,
         now_us: Option<i64>,
     ) -> PyResult<Self> {
-        let role = Role::from_name(role).ok_or_else(|| {
-            invalid("role", format!("{role:?} is none of {}", Role::ALL.map(Role::name).join(", ")))
-        })?;
+        let role = read_role(role)?;
         let language = lang_of(language)
             .ok_or_else(|| invalid("language", format!("{language:?} is neither \"zh\" nor \"en\"")))?;
         let address = address
@@ -61,6 +61,7 @@ impl ScanContext {
             .transpose()?;
         short("device", device.as_deref())?;
         short("idempotency_key", idempotency_key.as_deref())?;
+        short("caller", caller.as_deref())?;
         Ok(Self {
             role,
             channel,
@@ -70,6 +71,7 @@ impl ScanContext {
             position: position.map(read_position).transpose()?,
             language,
             idempotency_key,
+            caller: caller.unwrap_or_default(),
             caller_at_us,
             count,
             gtin,
@@ -77,6 +79,13 @@ impl ScanContext {
             now_us,
         })
     }
+}
+
+/// The role of this name.
+pub fn read_role(name: &str) -> PyResult<Role> {
+    Role::from_name(name).ok_or_else(|| {
+        invalid("role", format!("{name:?} is none of {}", Role::ALL.map(Role::name).join(", ")))
+    })
 }
 
 fn lang_of(name: &str) -> Option<Lang> {

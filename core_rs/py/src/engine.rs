@@ -1,12 +1,12 @@
 //! `Engine` at the seam: bytes in, bytes out. Single look-ups stay attached to the GIL, waits and batches leave it.
 
-use crate::context::{EngineOptions, ScanContext};
+use crate::context::{EngineOptions, ScanContext, read_role};
 use crate::errors::to_py;
 use arc_swap::ArcSwapOption;
 use imp_core::engine::{self, Clock, Envelope, StoreKind, SystemClock};
 use imp_core::error::Error;
 use imp_core::scan::{
-    self, Device, DeviceKeys, HttpRequest, HttpSettings, Outcome, Reason, TrustedProxies, Verdict,
+    self, Device, DeviceKeys, HttpRequest, HttpSettings, Outcome, Reason, Role, TrustedProxies, Verdict,
     address_prefix,
 };
 use imp_core::state::COMMAND_KINDS;
@@ -106,7 +106,8 @@ impl Engine {
         tenant: &str,
         event_id: &str,
     ) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        let report = self.get()?.applied(tenant, event_id).map_err(to_py)?;
+        let engine = self.get()?;
+        let report = py.detach(|| engine.applied(tenant, event_id)).map_err(to_py)?;
         Ok(report.map(|report| PyBytes::new(py, &report)))
     }
 
@@ -142,15 +143,22 @@ impl Engine {
                 for (row, text) in rows.chunks_exact_mut(ROW_BYTES).zip(texts.iter()) {
                     let now_us = if has_clock { engine.now_us() } else { core_context.now_us };
                     let outcome = engine.scan(text, &scan::ScanContext { now_us, ..core_context });
-                    pack(&outcome, row);
+                    pack(&outcome, core_context.role, row);
                 }
             });
             Ok(())
         })
     }
 
-    fn lookup<'py>(&self, py: Python<'py>, tenant: &str, text: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
-        Ok(PyBytes::new(py, &self.get()?.lookup(tenant, text).map_err(to_py)?))
+    #[pyo3(signature = (tenant, text, role="system"))]
+    fn lookup<'py>(
+        &self,
+        py: Python<'py>,
+        tenant: &str,
+        text: &[u8],
+        role: &str,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &self.get()?.lookup(tenant, text, read_role(role)?).map_err(to_py)?))
     }
 
     fn http<'py>(
@@ -188,11 +196,29 @@ impl Engine {
     }
 
     fn orders<'py>(&self, py: Python<'py>, tenant: &str) -> PyResult<Bound<'py, PyBytes>> {
-        Ok(PyBytes::new(py, &self.get()?.orders(tenant)))
+        let engine = self.get()?;
+        Ok(PyBytes::new(py, &py.detach(|| engine.orders(tenant))))
     }
 
     fn catalogue<'py>(&self, py: Python<'py>, tenant: &str) -> PyResult<Bound<'py, PyBytes>> {
-        Ok(PyBytes::new(py, &self.get()?.catalogue(tenant)))
+        let engine = self.get()?;
+        Ok(PyBytes::new(py, &py.detach(|| engine.catalogue(tenant))))
+    }
+
+    fn key_space<'py>(&self, py: Python<'py>, tenant: &str, series: &str) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &self.get()?.key_space(tenant, series).map_err(to_py)?))
+    }
+
+    fn renew_ledger<'py>(
+        &self,
+        py: Python<'py>,
+        actor: &str,
+        at_us: i64,
+        reason: &str,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let engine = self.get()?;
+        let old = py.detach(|| engine.renew_ledger(actor, at_us, reason)).map_err(to_py)?;
+        Ok(PyBytes::new(py, &old))
     }
 
     #[pyo3(signature = (tenant, order, include_frozen=false))]
@@ -227,11 +253,13 @@ impl Engine {
     }
 
     fn status<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        Ok(PyBytes::new(py, &self.get()?.status()))
+        let engine = self.get()?;
+        Ok(PyBytes::new(py, &py.detach(|| engine.status())))
     }
 
     fn metrics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        Ok(PyBytes::new(py, self.get()?.metrics().as_bytes()))
+        let engine = self.get()?;
+        Ok(PyBytes::new(py, py.detach(|| engine.metrics()).as_bytes()))
     }
 }
 
@@ -290,7 +318,7 @@ fn core_context<'a>(
         },
         address_prefix: context.address.map(address_prefix).unwrap_or_default(),
         position: context.position,
-        idempotency: context.idempotency_key.as_deref().map(|key| keys.idempotency(b"", key)),
+        idempotency: context.idempotency_key.as_deref().map(|key| keys.idempotency(&context.caller, key)),
         caller_at_us: context.caller_at_us,
         now_us: context.now_us.unwrap_or_else(|| engine.now_us()),
         count: context.count,
@@ -307,11 +335,12 @@ fn random() -> PyResult<[u8; 16]> {
 }
 
 /// One row of `scan_many`, little endian.
-fn pack(outcome: &Outcome, row: &mut [u8]) {
+fn pack(outcome: &Outcome, role: Role, row: &mut [u8]) {
+    let reason = outcome.reasons.iter().find(|reason| reason.visible_to(role));
     row[0] = outcome.verdict.id();
     row[1] = outcome.is_first.map_or(NULL_FIRST, u8::from);
     row[2] = u8::from(outcome.recorded);
-    row[3] = outcome.reasons.first().map_or(0, Reason::id);
+    row[3] = reason.map_or(0, Reason::id);
     row[4..8].copy_from_slice(&outcome.scans.unwrap_or(0).to_le_bytes());
     row[8..16].copy_from_slice(&outcome.first_at_us.unwrap_or(0).to_le_bytes());
 }

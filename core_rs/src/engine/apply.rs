@@ -2,24 +2,27 @@
 
 use super::Engine;
 use super::alias_filter::AliasFilter;
+use crate::code::CODE_TEXT_BYTES_MAX;
 use crate::error::{Error, Result};
-use crate::ledger::{Frontier, Leaf, leaf_hash, leaf_key};
+use crate::ledger::{Frontier, Leaf, hex, leaf_hash, leaf_key};
 use crate::scan::is_reserved_name;
 use crate::state::{
-    Command, LeafMaterial, NAME_BYTES_MAX, Plan, PlanContext, Put, Refusal, RefusalReason, Report, Snapshot,
-    Status, Stop, Table, is_name, plan,
+    Command, LISTED_CODES_MAX, LeafMaterial, NAME_BYTES_MAX, Plan, PlanContext, Put, Refusal, RefusalReason,
+    Report, Snapshot, Status, Stop, Table, is_name, plan,
 };
 use crate::store::{Batch, Family, Store};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-const META_FRONTIER: &[u8] = b"ledger_frontier";
-const META_TIME: &[u8] = b"last_at_us";
+const META_LEDGER: &[u8] = b"ledger";
 const META_SEQ: &[u8] = b"seq/";
-/// Largest command, bytes: a list of 100,000 texts of 64 bytes with their quotes fits.
-pub const COMMAND_BYTES_MAX: usize = 8 << 20;
+/// Largest command, bytes: `replace` lists two codes per item; JSON writes a character of two bytes as six, and each
+/// text has quotes and a comma.
+pub const COMMAND_BYTES_MAX: usize = 2 * LISTED_CODES_MAX * (3 * CODE_TEXT_BYTES_MAX + 3) + (64 << 10);
+/// Longest actor, bytes.
+pub const ACTOR_BYTES_MAX: usize = 128;
 /// How long a command repeats a write that the store pushes back.
 const BUSY_WAIT: Duration = Duration::from_secs(30);
 const BUSY_PAUSE: Duration = Duration::from_millis(5);
@@ -30,7 +33,9 @@ const LEAF_VERSION: u8 = 1;
 pub struct Head {
     /// Last applied seq by tenant name.
     pub last_seqs: BTreeMap<String, u64>,
-    /// Tree over all leaves so far.
+    /// Which ledger: a restore starts the next one.
+    pub origin: u32,
+    /// Tree over all its leaves so far.
     pub frontier: Frontier,
 }
 
@@ -52,16 +57,12 @@ pub struct Envelope<'a> {
 }
 
 impl Head {
-    /// What the store holds, and the time of the last command.
-    pub(super) fn load(store: &dyn Store) -> Result<(Self, i64)> {
+    /// What the store holds.
+    pub(super) fn load(store: &dyn Store) -> Result<Self> {
         let mut value = Vec::new();
-        let frontier = match store.get(Family::Meta, META_FRONTIER, &mut value)? {
-            true => Frontier::from_bytes(&value)?,
-            false => Frontier::default(),
-        };
-        let last_at_us = match store.get(Family::Meta, META_TIME, &mut value)? {
-            true => i64::from_be_bytes(fixed(&value)?),
-            false => 0,
+        let (origin, frontier) = match store.get(Family::Meta, META_LEDGER, &mut value)? {
+            true => read_ledger(&value)?,
+            false => (0, Frontier::default()),
         };
         let mut last_seqs = BTreeMap::new();
         let mut failed = None;
@@ -72,13 +73,20 @@ impl Head {
             };
             failed.is_none()
         })?;
-        failed.map_or(Ok((Self { last_seqs, frontier }, last_at_us)), Err)
+        failed.map_or(Ok(Self { last_seqs, origin, frontier }), Err)
     }
 
     /// Last applied seq of a tenant, 0 before its first.
     pub fn last_seq(&self, tenant: &str) -> u64 {
         self.last_seqs.get(tenant).copied().unwrap_or(0)
     }
+}
+
+/// Origin u32 big endian ‖ frontier.
+fn read_ledger(value: &[u8]) -> Result<(u32, Frontier)> {
+    let (origin, frontier) =
+        value.split_first_chunk::<4>().ok_or_else(|| Error::Corrupt("head of the ledger".into()))?;
+    Ok((u32::from_be_bytes(*origin), Frontier::from_bytes(frontier)?))
 }
 
 fn fixed(value: &[u8]) -> Result<[u8; 8]> {
@@ -98,7 +106,6 @@ impl Engine {
         check_names(envelope)?;
         let _in_turn = self.sequencer.lock();
         if let Some(report) = self.applied(envelope.tenant, envelope.event_id)? {
-            self.flush()?;
             return Ok(report);
         }
         let mut head = Head::clone(&self.head.load());
@@ -115,12 +122,12 @@ impl Engine {
         let before = self.snapshot.load_full();
         let decided = self.decide(&before, envelope)?;
         let report = decided.report.to_json();
-        let frontier = self.write_decided(&head.frontier, envelope, &decided, &report)?;
+        self.write_decided(&mut head, envelope, &decided, &report)?;
         self.flush()?;
-        head.frontier = frontier;
         head.last_seqs.insert(envelope.tenant.to_owned(), envelope.seq);
-        self.head.store(Arc::new(head));
+        // Whoever reads the new seq must find the state it stands for.
         self.publish(decided);
+        self.head.store(Arc::new(head));
         Ok(report)
     }
 
@@ -134,14 +141,47 @@ impl Engine {
         Ok(self.decide(&self.snapshot.load_full(), &envelope)?.report.to_json())
     }
 
-    /// Stored report of an applied command.
+    /// Stored report of an applied command, once it is on disk.
     ///
     /// # Errors
-    /// As [`Store::get`].
+    /// As [`Store::get`]; [`Error::Poisoned`] when it may never be.
     pub fn applied(&self, tenant: &str, event_id: &str) -> Result<Option<Vec<u8>>> {
         let mut report = Vec::new();
-        let is_known = self.store.get(Family::Applied, &applied_key(tenant, event_id), &mut report)?;
-        Ok(is_known.then_some(report))
+        if !self.store.get(Family::Applied, &applied_key(tenant, event_id), &mut report)? {
+            return Ok(None);
+        }
+        self.flush()?;
+        Ok(Some(report))
+    }
+
+    /// Start the next ledger, whose first leaf names the head of the one before: for a restored copy, whose further
+    /// leaves must never pass for those of the original. Returns the old head as JSON: origin, size, root.
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    pub fn renew_ledger(&self, actor: &str, at_us: i64, reason: &str) -> Result<Vec<u8>> {
+        let _in_turn = self.sequencer.lock();
+        let mut head = Head::clone(&self.head.load());
+        let old =
+            json!({"origin": head.origin, "root": hex(&head.frontier.root()), "size": head.frontier.size()});
+        head.origin += 1;
+        head.frontier = Frontier::default();
+        let event_id = format!("origin-{}", head.origin);
+        let leaf = LeafMaterial {
+            action: "origin",
+            object: old.clone(),
+            reason: reason.into(),
+            impact: Value::Null,
+            before: Value::Null,
+            after: Value::Null,
+        };
+        let envelope = Envelope { tenant: "", event_id: &event_id, seq: 0, at_us, actor, command: b"" };
+        let mut batch = Batch::new();
+        add_leaf(&mut batch, &mut head, &leaf_of(&envelope, "applied", &leaf));
+        self.write_patiently(&batch)?;
+        self.flush()?;
+        self.head.store(Arc::new(head));
+        Ok(old.to_string().into_bytes())
     }
 
     /// Last applied seq of a tenant, 0 before its first.
@@ -185,32 +225,26 @@ impl Engine {
         }
     }
 
-    /// State, report, sequence number and leaf in one batch. Returns the tree with the leaf.
+    /// State, report, sequence number and leaf in one batch; `head` gets the leaf.
     fn write_decided(
         &self,
-        frontier: &Frontier,
+        head: &mut Head,
         envelope: &Envelope<'_>,
         decided: &Decided,
         report: &[u8],
-    ) -> Result<Frontier> {
+    ) -> Result<()> {
         let mut batch = Batch::new();
         for put in decided.change.iter().flat_map(|(_, puts)| puts) {
             add(&mut batch, put);
         }
-        let leaf = leaf_of(envelope, decided);
-        let mut frontier = frontier.clone();
-        batch.put(Family::Ledger, &leaf_key(frontier.size()), &leaf);
-        frontier.push(leaf_hash(&leaf));
-        batch.put(Family::Meta, META_FRONTIER, &frontier.to_bytes());
+        add_leaf(&mut batch, head, &decided_leaf(envelope, decided));
         batch.put(
             Family::Meta,
             &[META_SEQ, envelope.tenant.as_bytes()].concat(),
             &envelope.seq.to_be_bytes(),
         );
-        batch.put(Family::Meta, META_TIME, &self.time.advance(envelope.at_us).to_be_bytes());
         batch.put(Family::Applied, &applied_key(envelope.tenant, envelope.event_id), report);
-        self.write_patiently(&batch)?;
-        Ok(frontier)
+        self.write_patiently(&batch)
     }
 
     /// Commands repeat what the store pushes back; any other failure poisons.
@@ -280,12 +314,17 @@ fn check_names(envelope: &Envelope<'_>) -> Result<()> {
         [("tenant", envelope.tenant), ("event_id", envelope.event_id), ("actor", envelope.actor)]
     {
         let is_accepted = if field == "actor" {
-            (1..=NAME_BYTES_MAX * 2).contains(&value.len()) && !value.contains(char::is_control)
+            (1..=ACTOR_BYTES_MAX).contains(&value.len()) && !value.contains(char::is_control)
         } else {
             is_name(value)
         };
         if !is_accepted {
-            let message = format!("{value:?}; 1 to {NAME_BYTES_MAX} of A-Z a-z 0-9 . _ - are accepted");
+            let message = match field {
+                "actor" => {
+                    format!("{value:?}; 1 to {ACTOR_BYTES_MAX} bytes without control characters are accepted")
+                }
+                _ => format!("{value:?}; 1 to {NAME_BYTES_MAX} of A-Z a-z 0-9 . _ - are accepted"),
+            };
             return Err(Error::InvalidInput { field, message });
         }
     }
@@ -312,19 +351,29 @@ fn add(batch: &mut Batch, put: &Put) {
     }
 }
 
-fn leaf_of(envelope: &Envelope<'_>, decided: &Decided) -> Vec<u8> {
-    let report = &decided.report;
-    let nothing = Value::Null;
+/// Put a leaf into the batch, and its hash and place into `head`.
+fn add_leaf(batch: &mut Batch, head: &mut Head, leaf: &[u8]) {
+    batch.put(Family::Ledger, &leaf_key(head.origin, head.frontier.size()), leaf);
+    head.frontier.push(leaf_hash(leaf));
+    let ledger = [&head.origin.to_be_bytes(), head.frontier.to_bytes().as_slice()].concat();
+    batch.put(Family::Meta, META_LEDGER, &ledger);
+}
+
+fn decided_leaf(envelope: &Envelope<'_>, decided: &Decided) -> Vec<u8> {
     let unreadable = LeafMaterial {
         action: "unreadable",
-        object: nothing.clone(),
+        object: Value::Null,
         reason: String::new(),
-        impact: nothing.clone(),
-        before: nothing.clone(),
-        after: nothing,
+        impact: Value::Null,
+        before: Value::Null,
+        after: Value::Null,
     };
-    let LeafMaterial { action, object, reason, impact, before, after } =
-        decided.leaf.as_ref().unwrap_or(&unreadable);
+    let status = if decided.report.status == Status::Applied { "applied" } else { "refused" };
+    leaf_of(envelope, status, decided.leaf.as_ref().unwrap_or(&unreadable))
+}
+
+fn leaf_of(envelope: &Envelope<'_>, status: &str, material: &LeafMaterial) -> Vec<u8> {
+    let LeafMaterial { action, object, reason, impact, before, after } = material;
     Leaf {
         action,
         actor: envelope.actor,
@@ -336,7 +385,7 @@ fn leaf_of(envelope: &Envelope<'_>, decided: &Decided) -> Vec<u8> {
         object,
         reason,
         seq: envelope.seq,
-        status: if report.status == Status::Applied { "applied" } else { "refused" },
+        status,
         tenant: envelope.tenant,
         v: LEAF_VERSION,
     }

@@ -3,6 +3,8 @@
 use super::Engine;
 use crate::code::{Face, Key, KeySize};
 use crate::error::{Error, Result};
+use crate::ledger::hex;
+use crate::scan::Role;
 use crate::state::{
     Hold, ItemRef, ItemSet, KeySpace, Order, Record, Relation, Snapshot, StateCounts, link_key, link_target,
     scan_key,
@@ -131,6 +133,7 @@ struct StatusJson<'a> {
     orders: usize,
     codes_issued: u64,
     aliases: usize,
+    ledger_origin: u32,
     ledger_leaves: u64,
     ledger_root: String,
     latest_sequence: u64,
@@ -165,13 +168,16 @@ impl Engine {
     ///
     /// # Errors
     /// When the store cannot be read; an unknown text is an answer, not an error.
-    pub fn lookup(&self, tenant: &str, text: &[u8]) -> Result<Vec<u8>> {
+    pub fn lookup(&self, tenant: &str, text: &[u8], role: Role) -> Result<Vec<u8>> {
         let snapshot = self.snapshot.load();
         let found = match self.identify(&snapshot, self.tenant(tenant), None, text)? {
             Ok(found) => found,
             Err(none) => {
                 let code = String::from_utf8_lossy(none.text.as_bytes()).into_owned();
-                return Ok(json(&unknown_json(none.reason.code(), code)));
+                return Ok(json(&unknown_json(
+                    none.reason.visible_to(role).then(|| none.reason.code()),
+                    code,
+                )));
             }
         };
         let order = &*found.order;
@@ -191,7 +197,10 @@ impl Engine {
             index: Some(found.index),
             serial: Some(found.item.serial),
             key_space: Some(found.item.key_space),
-            successor: self.successor(&snapshot, found.item)?,
+            successor: match order.is_replaced(found.index) {
+                true => self.successor(&snapshot, found.item)?,
+                false => None,
+            },
             faces: self.faces(key_space, found.item)?,
         }))
     }
@@ -253,6 +262,17 @@ impl Engine {
         })
     }
 
+    /// The latest key space of a series.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for a series that is not the tenant's.
+    pub fn key_space(&self, tenant: &str, series: &str) -> Result<Vec<u8>> {
+        let snapshot = self.snapshot.load();
+        let latest = snapshot.epochs_of(self.tenant(tenant), series).next_back();
+        let missing = || Error::NotFound { what: "series", id: series.into() };
+        Ok(json(&key_space_json(&snapshot, latest.ok_or_else(missing)?)))
+    }
+
     /// What an export job needs besides keys.
     ///
     /// # Errors
@@ -302,7 +322,6 @@ impl Engine {
         let snapshot = self.snapshot.load();
         let poisoned = self.durability.poisoned();
         let head = self.head.load();
-        let root = head.frontier.root();
         json(&StatusJson {
             ready: poisoned.is_none(),
             poisoned,
@@ -312,8 +331,9 @@ impl Engine {
             orders: snapshot.orders().count(),
             codes_issued: snapshot.orders().map(|order| u64::from(order.meta.extent.count())).sum(),
             aliases: self.aliases.load().len(),
+            ledger_origin: head.origin,
             ledger_leaves: head.frontier.size(),
-            ledger_root: root.iter().map(|byte| format!("{byte:02x}")).collect(),
+            ledger_root: hex(&head.frontier.root()),
             latest_sequence: self.store.latest_sequence(),
             durable_sequence: self.durability.durable(),
             last_seqs: &head.last_seqs,
@@ -361,10 +381,10 @@ fn order_json<'a>(snapshot: &'a Snapshot, order: &'a Order, now_us: i64) -> Orde
     }
 }
 
-fn unknown_json(reason: &'static str, code: String) -> LookupJson<'static> {
+fn unknown_json(reason: Option<&'static str>, code: String) -> LookupJson<'static> {
     LookupJson {
         state: "unknown",
-        reason: Some(reason),
+        reason,
         code: (!code.is_empty()).then_some(code),
         lifecycle: None,
         holds: vec![],
@@ -405,7 +425,7 @@ fn key_space_json<'a>(snapshot: &'a Snapshot, key_space: &'a KeySpace) -> KeySpa
         level: meta.level.name(),
         pairing: meta.pairing.name(),
         key_bits: key_bits(meta.key_size),
-        nonce: meta.nonce.iter().map(|byte| format!("{byte:02x}")).collect(),
+        nonce: hex(&meta.nonce),
         faces: faces_json(key_space),
         issued: key_space.watermark,
         capacity: meta.capacity(),

@@ -101,7 +101,7 @@ impl Engine {
         let keyring = Keyring::new(secret);
         let stripes = admit(&*store, &keyring)?;
         let snapshot = load_snapshot(&*store, &keyring)?;
-        let (head, last_at_us) = Head::load(&*store)?;
+        let head = Head::load(&*store)?;
         Ok(Self {
             stripes: Stripes::open(&*store, stripes)?,
             aliases: ArcSwap::from_pointee(load_aliases(&*store)?),
@@ -114,7 +114,7 @@ impl Engine {
             tenant_keys: TenantKeys::default(),
             keyring,
             clock: options.clock,
-            time: MonotonicTime::from_floor(last_at_us),
+            time: MonotonicTime::default(),
             counters: Counters::default(),
             session_us: options.session_us,
             http: options.http,
@@ -141,11 +141,18 @@ fn admit(store: &dyn Store, keyring: &Keyring) -> Result<u16> {
         return Err(Error::WrongSecret);
     }
     store.get(Family::Meta, META_STRIPES, &mut value)?;
-    let stripes = value.as_slice().try_into().map_err(|_| Error::Corrupt("stripe count".into()))?;
-    Ok(u16::from_be_bytes(stripes))
+    match value.as_slice().try_into().map(u16::from_be_bytes) {
+        Ok(stripes) if stripes > 0 => Ok(stripes),
+        _ => Err(Error::Corrupt("stripe count".into())),
+    }
 }
 
 fn found(store: &dyn Store, keyring: &Keyring) -> Result<u16> {
+    for family in Family::ALL {
+        if store.last_key(family, b"")?.is_some() {
+            return Err(Error::Corrupt(format!("there is data in {}, but no format mark", family.name())));
+        }
+    }
     let format = StoredFormat {
         version: FORMAT_VERSION,
         oldest_reader: FORMAT_VERSION,

@@ -22,13 +22,14 @@ enum Counting {
 }
 
 impl Engine {
-    /// Scan a text. Always answers: what cannot be recorded is answered unrecorded.
+    /// Scan a text. Always answers: what cannot be recorded is answered unrecorded, from what is known.
+    ///
+    /// `context.now_us` is [`Engine::now_us`], or a replay's own time; records never let it run backwards.
     pub fn scan(&self, text: &[u8], context: &ScanContext<'_>) -> Outcome {
-        let now_us = self.time.advance(context.now_us);
         let snapshot = self.snapshot.load();
         let outcome = match self.identify(&snapshot, context.tenant, context.domain, text) {
-            Ok(Ok(found)) => self.scan_item(found, context, now_us),
-            Ok(Err(none)) => self.scan_no_item(none, context, now_us),
+            Ok(Ok(found)) => self.scan_item(found, context),
+            Ok(Err(none)) => self.scan_no_item(none, context),
             Err(_) => unreadable(),
         };
         self.counters.scan(&outcome);
@@ -42,14 +43,14 @@ impl Engine {
         outcome
     }
 
-    fn scan_item(&self, found: Identified, context: &ScanContext<'_>, now_us: i64) -> Outcome {
+    fn scan_item(&self, found: Identified, context: &ScanContext<'_>) -> Outcome {
         if let Some(reason) = link_mismatch(&found.order, context) {
             return Outcome::without_item(Verdict::Mistyped, reason, found.text);
         }
-        let state = found.order.state(found.index, now_us);
+        let state = found.order.state(found.index, context.now_us);
         let counting = counting(&found, state, context.role);
         let visit = Visit {
-            now_us,
+            now_us: context.now_us,
             device: context.device,
             opens_sessions: counting == Counting::Sessions,
             session_us: self.session_us,
@@ -57,24 +58,21 @@ impl Engine {
             idempotency: context.idempotency,
         };
         let key = scan_key(found.item.key_space, found.item.serial, found.face);
-        let seen = if context.count {
-            self.observe(&key, &visit, counting, &found, state, context)
+        let seen = if !context.count {
+            self.look(&key, &visit, Trace::Looked)
+        } else if self.durability.is_poisoned() {
+            self.look(&key, &visit, Trace::Failed)
         } else {
-            self.look(&key, &visit)
+            self.observe(&key, &visit, counting, &found, state, context)
         };
         answer(found, state, seen)
     }
 
     /// Read the record without a lock and without counting.
-    fn look(&self, key: &[u8], visit: &Visit) -> Seen {
-        let mut bytes = Vec::new();
-        match read_record(self, key, &mut bytes) {
-            Ok(record) if record.scans > 0 => {
-                let observed = record.peek(visit);
-                Seen { record, observed: Some(observed), trace: Trace::Looked }
-            }
-            Ok(record) => Seen { record, observed: None, trace: Trace::Looked },
-            Err(_) => Seen::failed(),
+    fn look(&self, key: &[u8], visit: &Visit, trace: Trace) -> Seen {
+        match read_record(self, key, &mut Vec::new()) {
+            Ok(record) => Seen::uncounted(record, visit, trace),
+            Err(_) => Seen::uncounted(Record::default(), visit, Trace::Failed),
         }
     }
 
@@ -88,30 +86,28 @@ impl Engine {
         state: State,
         context: &ScanContext<'_>,
     ) -> Seen {
-        if self.durability.is_poisoned() {
-            return Seen::failed();
-        }
         let mut stripe = self.stripes.lock(xxh3_64(key));
         let mut bytes = std::mem::take(&mut stripe.record);
         let read = read_record(self, key, &mut bytes);
         stripe.record = bytes;
-        let Ok(mut record) = read else { return Seen::failed() };
+        let Ok(before) = read else { return Seen::uncounted(Record::default(), visit, Trace::Failed) };
+        let mut record = before;
         let observed = match counting {
             Counting::EventOnly => Observed { is_first: None, replay: false, new_session: false },
             _ => record.observe(visit),
         };
+        let seen = Seen { record, observed: Some(observed), trace: Trace::Written };
         if observed.replay {
-            return Seen { record, observed: Some(observed), trace: Trace::Written };
+            return seen;
         }
         if counting != Counting::EventOnly {
             stripe.batch.put(Family::Scan, key, &record.encode());
         }
-        let seen = Seen { record, observed: Some(observed), trace: Trace::Written };
         let (verdict, reasons) = judge(found, state, &seen);
-        write_event(&mut stripe, found, verdict, &reasons, &seen, context, visit.now_us);
+        write_event(&mut stripe, found, verdict, &reasons, &seen, context);
         match self.write_scan(&mut stripe) {
             Ok(()) => seen,
-            Err(_) => Seen::failed(),
+            Err(_) => Seen::uncounted(before, visit, Trace::Failed),
         }
     }
 
@@ -127,7 +123,7 @@ impl Engine {
     }
 
     /// A text that names no issued item: counted, and journalled as far as the cap allows.
-    fn scan_no_item(&self, none: NoItem, context: &ScanContext<'_>, now_us: i64) -> Outcome {
+    fn scan_no_item(&self, none: NoItem, context: &ScanContext<'_>) -> Outcome {
         let verdict = match none.reason {
             Reason::CheckFailed => Verdict::Mistyped,
             Reason::SlotUnknown | Reason::SerialNotIssued => Verdict::Unknown,
@@ -135,7 +131,7 @@ impl Engine {
         };
         let mut outcome = Outcome::without_item(verdict, none.reason, none.text);
         if context.count && verdict != Verdict::Malformed {
-            outcome.recorded = self.record_no_item(&outcome, context, now_us);
+            outcome.recorded = self.record_no_item(&outcome, context);
             if !outcome.recorded {
                 outcome.reasons.push(Reason::NotRecorded);
             }
@@ -144,7 +140,7 @@ impl Engine {
     }
 
     /// Leave an event unless the device or the minute has left enough of them. Whether the scan was noted.
-    fn record_no_item(&self, outcome: &Outcome, context: &ScanContext<'_>, now_us: i64) -> bool {
+    fn record_no_item(&self, outcome: &Outcome, context: &ScanContext<'_>) -> bool {
         if self.durability.is_poisoned() {
             return false;
         }
@@ -152,12 +148,12 @@ impl Engine {
             return true;
         }
         let device = context.device.cookie.or(context.device.address).unwrap_or(0);
-        if !self.unissued_limit.lock().admits(device, now_us) {
+        if !self.unissued_limit.lock().admits(device, context.now_us) {
             self.counters.event_dropped();
             return true;
         }
         let mut stripe = self.stripes.lock(device);
-        let event = Event { text: outcome.code.as_bytes(), ..event_of(context, outcome.verdict, now_us) };
+        let event = Event { text: outcome.code.as_bytes(), ..event_of(context, outcome.verdict) };
         stripe.add_event(&event, &outcome.reasons);
         self.write_scan(&mut stripe).is_ok()
     }
@@ -182,8 +178,9 @@ struct Seen {
 }
 
 impl Seen {
-    fn failed() -> Self {
-        Self { record: Record::default(), observed: None, trace: Trace::Failed }
+    /// A scan that changed nothing: what the record says of it.
+    fn uncounted(record: Record, visit: &Visit, trace: Trace) -> Self {
+        Self { record, observed: (record.scans > 0).then(|| record.peek(visit)), trace }
     }
 }
 
@@ -249,9 +246,9 @@ fn unreadable() -> Outcome {
     Outcome::without_item(Verdict::Unknown, Reason::NotRecorded, ScannedText::None)
 }
 
-fn event_of<'a>(context: &ScanContext<'_>, verdict: Verdict, now_us: i64) -> Event<'a> {
+fn event_of<'a>(context: &ScanContext<'_>, verdict: Verdict) -> Event<'a> {
     Event {
-        at_us: now_us,
+        at_us: context.now_us,
         caller_at_us: context.caller_at_us,
         tenant: context.tenant,
         item: None,
@@ -277,7 +274,6 @@ fn write_event(
     reasons: &Reasons,
     seen: &Seen,
     context: &ScanContext<'_>,
-    now_us: i64,
 ) {
     let observed = seen.observed;
     let event = Event {
@@ -285,7 +281,7 @@ fn write_event(
         is_first: observed.and_then(|observed| observed.is_first),
         opened_session: observed.is_some_and(|observed| observed.new_session),
         scans: seen.record.scans,
-        ..event_of(context, verdict, now_us)
+        ..event_of(context, verdict)
     };
     stripe.add_event(&event, reasons);
 }

@@ -44,9 +44,12 @@ impl Leaf<'_> {
     }
 }
 
-/// Key of leaf `index` in the `ledger` family: big endian, so iteration follows the tree.
-pub fn leaf_key(index: u64) -> [u8; 8] {
-    index.to_be_bytes()
+/// Key of leaf `index` of ledger `origin` in the `ledger` family: big endian, so iteration follows the tree.
+pub fn leaf_key(origin: u32, index: u64) -> [u8; 12] {
+    let mut key = [0; 12];
+    key[..4].copy_from_slice(&origin.to_be_bytes());
+    key[4..].copy_from_slice(&index.to_be_bytes());
+    key
 }
 
 #[cfg(test)]

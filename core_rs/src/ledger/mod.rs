@@ -4,4 +4,4 @@ mod leaf;
 mod tree;
 
 pub use leaf::{Leaf, leaf_key};
-pub use tree::{Frontier, Hash, leaf_hash, node_hash};
+pub use tree::{Frontier, Hash, hex, leaf_hash, node_hash};

@@ -6,6 +6,11 @@ use sha2::{Digest, Sha256};
 /// A SHA-256 value.
 pub type Hash = [u8; 32];
 
+/// Bytes in lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Hash of a leaf: SHA-256(0x00 ‖ bytes), RFC 6962 section 2.1.
 pub fn leaf_hash(bytes: &[u8]) -> Hash {
     Sha256::new().chain_update([0u8]).chain_update(bytes).finalize().into()
