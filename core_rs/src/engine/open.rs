@@ -149,7 +149,12 @@ fn admit(store: &dyn Store, keyring: &Keyring) -> Result<u16> {
 
 fn found(store: &dyn Store, keyring: &Keyring) -> Result<u16> {
     for family in Family::ALL {
-        if store.last_key(family, b"")?.is_some() {
+        let mut is_empty = true;
+        store.for_each(family, b"", b"", &mut |_, _| {
+            is_empty = false;
+            false
+        })?;
+        if !is_empty {
             return Err(Error::Corrupt(format!("there is data in {}, but no format mark", family.name())));
         }
     }
