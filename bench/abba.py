@@ -10,8 +10,8 @@ import msgspec
 
 from bench.processes import job
 
-PAIRS_MIN = 6
-"""Rounds of each below which a comparison is only a hint: single runs spread by ±7 %."""
+ROUNDS = 6
+"""Of each side of a comparison. Single runs spread by ±7 %; with fewer no interval holds the median with 95 %."""
 
 
 def order(names: Sequence[str], rounds: int) -> list[str]:

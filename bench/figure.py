@@ -21,10 +21,10 @@ class Goal(msgspec.Struct, frozen=True):
         """Whether a value keeps the bound."""
         return value >= self.bound if self.kind == "at least" else value <= self.bound
 
-    @property
-    def sign(self) -> str:
-        """≥ or ≤."""
-        return "≥" if self.kind == "at least" else "≤"
+    def __str__(self) -> str:
+        """≥ or ≤, and the bound."""
+        bound = f"{self.bound:,.0f}" if self.bound >= 1_000 else f"{self.bound:g}"
+        return f"{'≥' if self.kind == 'at least' else '≤'} {bound}"
 
 
 def at_least(bound: float) -> Goal:

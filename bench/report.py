@@ -78,7 +78,7 @@ def _durability(durability: Durability) -> str:
 
 
 def _goal(goal: Goal | None, value: float, unit: str) -> str:
-    return f"  goal {goal.sign} {goal.bound:,g}{unit}: {met(goal.is_met_by(value))}" if goal else ""
+    return f"  goal {goal}{unit}: {met(goal.is_met_by(value))}" if goal else ""
 
 
 def met(is_met: bool) -> str:

@@ -122,7 +122,7 @@ def _peer_goal(peer: Peer) -> str:
 
 def _goal(goal: Goal, value: float, unit: str) -> str:
     said = met(goal.is_met_by(value))
-    return f"{goal.sign} {goal.bound:,g}{unit}: {said if said == 'met' else f'**{said}**'}"
+    return f"{goal}{unit}: {said if said == 'met' else f'**{said}**'}"
 
 
 def _machine(result: Result) -> str:

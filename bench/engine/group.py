@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from statistics import median
 
-from bench.abba import fresh_directory, interleave, job_turn
+from bench.abba import ROUNDS, fresh_directory, interleave, job_turn
 from bench.engine.crash import reopened_after_kills
 from bench.engine.freeze_job import Freezes, Frozen
 from bench.engine.http_job import HttpCalls, HttpRates
@@ -32,8 +32,8 @@ def figures(run: Run) -> Iterator[Figure]:
 def scan_rates(run: Run) -> Iterator[Figure]:
     """Scans per second on one thread beside the same store work through rocksdict, and counting in Redis."""
     run.say("scans per second beside rocksdict and redis-py")
-    rounds = run.choose(6, 2)
-    issued, scans, warm_up = run.choose(ISSUED, 1_000_000), run.choose(600_000, 60_000), run.choose(100_000, 10_000)
+    rounds = run.choose(ROUNDS, 2)
+    issued, scans, warm_up = run.choose(ISSUED, 1_000_000), run.choose(400_000, 60_000), run.choose(100_000, 10_000)
     forged, counted = run.choose(1_000_000, 200_000), run.choose(30_000, 5_000)
     ours = Scans("", issued, warm_up, scans, forged)
     theirs = StoreWork("", issued, warm_up, scans)
@@ -80,7 +80,7 @@ def scan_rates(run: Run) -> Iterator[Figure]:
 def latencies(run: Run) -> Iterator[Figure]:
     """Time of one `scan` call, alone and beside commands that are flushed."""
     run.say("time of a single scan, alone and while commands flush")
-    rounds = run.choose(6, 2)
+    rounds = run.choose(ROUNDS, 2)
     seconds, scans_max = run.choose(2.0, 0.5), run.choose(400_000, 40_000)
     issued = run.choose(ISSUED, 1_000_000)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from statistics import median
 
-from bench.abba import fresh_directory, interleave, job_turn
+from bench.abba import ROUNDS, fresh_directory, interleave, job_turn
 from bench.figure import Figure, at_most
 from bench.growth.issued_job import Issued, IssuedCost
 from bench.growth.touched_job import Mark, Touched, Touching
@@ -21,7 +21,7 @@ def figures(run: Run) -> Iterator[Figure]:
 def issued(run: Run) -> Iterator[Figure]:
     """10^6 to 10^9 issued codes."""
     sizes = run.choose((1_000_000, 10_000_000, 100_000_000, 1_000_000_000), (1_000_000, 100_000_000))
-    rounds, scans, warm_up = run.choose(6, 1), run.choose(150_000, 20_000), run.choose(50_000, 5_000)
+    rounds, scans, warm_up = run.choose(ROUNDS, 1), run.choose(150_000, 20_000), run.choose(50_000, 5_000)
     run.say("cost of a scan by codes issued")
     turns = {
         f"{size:,}": job_turn(run.directory, "bench.growth.issued_job", Issued("", size, warm_up, scans), IssuedCost)

@@ -4,66 +4,100 @@ import http.client
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 import msgspec
 
 from bench.cores import LOAD_CORE
 from bench.http.directory import EXPORTED, Made
-from bench.processes import ChildFailed, running
+from bench.processes import output_of
 
-EXPORT_TIMEOUT_S = 240
+_EXPORT = [sys.executable, "-m", "imp", "export", EXPORTED]
+_EXPORT_LEAD_S = 1.0
+_EXPORT_TIMEOUT_S = 240
 
 
-class Export:
-    """An export under way. seconds: how long it took, once it is done."""
+class _Background(threading.Thread):
+    """Something done again and again until the block that wants it ends; what is under way then is finished."""
 
     def __init__(self) -> None:
-        self.seconds = 0.0
+        super().__init__(name="beside", daemon=True)
+        self.stop_wanted = threading.Event()
+        self._failure: Exception | None = None
+
+    def run(self) -> None:
+        try:
+            while not self.stop_wanted.is_set():
+                self.do()
+        except Exception as error:  # noqa: BLE001 - raised in the block's thread
+            self._failure = error
+
+    def do(self) -> None:
+        """One round."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop_wanted.set()
+        self.join()
+        if self._failure is not None:
+            raise self._failure
 
 
-@contextmanager
-def export(made: Made, folder: Path) -> Iterator[Export]:
-    """`imp export` of the large order as CSV beside the live server, begun before the block and finished after it.
+class Exports(_Background):
+    """`imp export` of the large order as CSV beside the live server, one after the other.
 
     The command waits on the generator's core; the rows are made by a job process that the server starts on its own.
+    seconds: of each finished export.
     """
-    target, log = folder / "exported.csv", folder / "export.log"
-    command = [sys.executable, "-m", "imp", "export", EXPORTED, "--dir", str(made.path), "--to", str(target)]
-    found, began = Export(), time.monotonic()
-    with running(command, log, core=LOAD_CORE) as process:
-        time.sleep(1)  # until rows are made
-        yield found
-        code = process.wait(EXPORT_TIMEOUT_S)
-        found.seconds = time.monotonic() - began
-    if code != 0:
-        raise ChildFailed(f"the export failed\n{log.read_text(errors='replace')[-2_000:]}")
-    target.unlink()
+
+    def __init__(self, made: Made, folder: Path) -> None:
+        super().__init__()
+        self._target = folder / "exported.csv"
+        self._command = [*_EXPORT, "--dir", str(made.path), "--to", str(self._target)]
+        self.seconds: list[float] = []
+
+    def __enter__(self) -> Self:
+        """Begun before the block: rows are being made when it starts."""
+        super().__enter__()
+        time.sleep(_EXPORT_LEAD_S)
+        return self
+
+    def do(self) -> None:
+        """One export; its file is removed."""
+        began = time.monotonic()
+        output_of(self._command, core=LOAD_CORE, timeout_s=_EXPORT_TIMEOUT_S)
+        self.seconds.append(time.monotonic() - began)
+        self._target.unlink()
+        self._target.with_name(f"{self._target.name}.manifest.json").unlink(missing_ok=True)
 
 
-class Commands(threading.Thread):
-    """Commands over the API at a fixed rate: each is committed in SQL and flushed by the engine before the next."""
+class Commands(_Background):
+    """Commands over the API at a fixed rate: each is committed in SQL and flushed by the engine before the next.
+
+    done, refused: commands by their answer; while the loop lags the server puts them off with 503.
+    """
 
     def __init__(self, address: str, made: Made, per_s: float) -> None:
-        super().__init__(name="commands", daemon=True)
+        super().__init__()
         self._connection = http.client.HTTPConnection(address, timeout=30)
         self._headers = {"Authorization": f"Bearer {made.key}", "Content-Type": "application/json"}
         self._interval_s = 1 / per_s
-        self._stop_wanted = threading.Event()
+        self._due = time.monotonic()
         self.done = 0
         self.refused = 0
 
-    def run(self) -> None:
-        due = time.monotonic()
-        while not self._stop_wanted.wait(max(0.0, due - time.monotonic())):
-            due += self._interval_s
-            self._freeze_one(self.done + self.refused)
-
-    def _freeze_one(self, index: int) -> None:
-        # Items of the large order: those that are scanned stay genuine.
-        command = {"command": "freeze", "scope": {"order": EXPORTED, "first": index, "count": 1}, "reason": "measured"}
+    def do(self) -> None:
+        """Freeze one more item when it is time. Of the large order: those that are scanned stay genuine."""
+        if self.stop_wanted.wait(max(0.0, self._due - time.monotonic())):
+            return
+        self._due += self._interval_s
+        scope = {"order": EXPORTED, "first": self.done + self.refused, "count": 1}
+        command = {"command": "freeze", "scope": scope, "reason": "measured"}
         self._connection.request("POST", "/v1/commands", msgspec.json.encode({"command": command}), self._headers)
         answer = self._connection.getresponse()
         answer.read()
@@ -72,19 +106,7 @@ class Commands(threading.Thread):
         else:
             self.refused += 1
 
-    def finish(self) -> None:
-        """Stop after the command under way."""
-        self._stop_wanted.set()
-        self.join()
+    def __exit__(self, *raised: object) -> None:
+        """Stop and hang up."""
+        super().__exit__(*raised)
         self._connection.close()
-
-
-@contextmanager
-def commands(address: str, made: Made, per_s: float) -> Iterator[Commands]:
-    """A stream of commands while the block runs."""
-    stream = Commands(address, made, per_s)
-    stream.start()
-    try:
-        yield stream
-    finally:
-        stream.finish()

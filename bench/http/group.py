@@ -7,10 +7,10 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from bench.abba import interleave
+from bench.abba import ROUNDS, interleave
 from bench.cores import ARE_APART, LOAD_CORE, SERVER_CORE
 from bench.figure import Figure, at_least, at_most
-from bench.http.beside import commands, export
+from bench.http.beside import Commands, Exports
 from bench.http.directory import HOST, Made, make
 from bench.http.knee import Cursor, Knee, find
 from bench.http.open_loop import CONNECTIONS, Observed, drive
@@ -51,7 +51,7 @@ def figures(run: Run) -> Iterator[Figure]:
 def throughputs(run: Run, targets: dict[str, Target]) -> Iterator[Figure]:
     """The closed loop; returns the front's throughput."""
     run.say("throughput: front, peer, route, static answer in turns")
-    warm_up_s, seconds, rounds = run.choose(2.0, 1.0), run.choose(5.0, 1.0), run.choose(6, 2)
+    warm_up_s, seconds, rounds = run.choose(2.0, 1.0), run.choose(4.0, 1.0), run.choose(ROUNDS, 2)
     cursors = {name: Cursor() for name in targets}
     for name, target in targets.items():
         cursors[name].take(closed_loop(target, warm_up_s, 0).requests)
@@ -104,13 +104,14 @@ def latencies(run: Run, targets: dict[str, Target], throughput: float, made: Mad
         figure = figure.beside(f"{name} at the same rate", _ms(at(0.7, targets[name])), durability=durability)
     yield figure
     run.say("latency while an order is exported")
-    with export(made, run.directory) as exported:
+    with Exports(made, run.directory) as exports:
         during = at(0.7)
     name = f"scan p99 over HTTP at 70% of the knee during an export of {run.choose('20 M', '1 M')} codes"
-    figure = _p99(name, during, knee, 0.7, seconds, f"export as CSV on the server's core, {exported.seconds:.0f} s")
+    note = f"exports as CSV on the server's core, one after the other, {max(exports.seconds):.0f} s each"
+    figure = _p99(name, during, knee, 0.7, seconds, note)
     yield figure.beside("without the export", _ms(alone), durability="wal")
     run.say("latency while commands flush")
-    with commands(front.address, made, COMMANDS_PER_S) as stream:
+    with Commands(front.address, made, COMMANDS_PER_S) as stream:
         during = at(0.7)
     note = f"{stream.done} commands done, {stream.refused} put off"
     name = f"scan p99 over HTTP at 70% of the knee beside {COMMANDS_PER_S} commands a second"

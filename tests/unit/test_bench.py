@@ -235,6 +235,7 @@ def test_a_goal_is_met_at_its_bound() -> None:
     assert at_least(0.7).is_met_by(0.7)
     assert not at_least(0.7).is_met_by(0.699)
     assert at_most(20).is_met_by(20)
+    assert (str(at_least(20_000_000)), str(at_most(0.5))) == ("≥ 20,000,000", "≤ 0.5")
     assert not result().figures[0].is_met
     assert result().figures[1].is_met
 
