@@ -23,7 +23,7 @@ fn raw_aes(criterion: &mut Criterion) {
 }
 
 fn codes(criterion: &mut Criterion) {
-    for format in Format::ALL {
+    for &format in Format::ALL {
         let cipher = SlotCipher::new(format, 1, &Key::from_bytes(&[7; 16]).unwrap()).unwrap();
         let width = format.code_len();
         let mut texts = vec![0; CODES * width];

@@ -4,13 +4,15 @@ use std::borrow::Cow;
 
 use imp_core::code::{
     ALIAS_TEXT_BYTES_MAX, BATCH_CODES_MAX, BATCH_THREADS_MAX, Carrier, Face, Format, Key, Level, OddsVerdict,
-    Pairing, SlotCipher, WordFilter, alias_hash, check_batch, guess_odds, normalise_alias, slot_text,
+    Pairing, SlotCipher, WordFilter, alias_forms, alias_hash, check_batch, guess_odds, normalise_alias,
+    slot_text,
 };
 use proptest::prelude::*;
 
 #[test]
 fn stored_ids_and_names_never_change() {
-    assert_eq!(Format::ALL.map(|format| (format.id(), format.name())), [(0, "base32"), (1, "digits")]);
+    let formats: Vec<_> = Format::ALL.iter().map(|format| (format.id(), format.name())).collect();
+    assert_eq!(formats, [(0, "base32"), (1, "digits")]);
     let faces: Vec<_> = Face::ALL.iter().map(|face| (face.id(), face.name())).collect();
     assert_eq!(faces, [(0, "outer"), (1, "inner")]);
     let levels: Vec<_> = Level::ALL.iter().map(|level| (level.id(), level.name())).collect();
@@ -22,7 +24,7 @@ fn stored_ids_and_names_never_change() {
         assert_eq!(Pairing::from_name(pairing.name()), Some(*pairing));
         assert_eq!(serde_json::to_string(pairing).unwrap(), format!("{:?}", pairing.name()));
     }
-    for format in Format::ALL {
+    for &format in Format::ALL {
         assert_eq!(Format::from_id(format.id()), Some(format));
         assert_eq!(Format::from_name(format.name()), Some(format));
         assert_eq!(serde_json::to_string(&format).unwrap(), format!("{:?}", format.name()));
@@ -126,7 +128,52 @@ fn carriers_have_one_written_form() {
     assert!(Carrier::ALL.iter().all(|carrier| Carrier::from_name(carrier.name()) == Some(*carrier)));
 }
 
+#[test]
+fn a_scanned_text_is_looked_for_in_every_spelling_that_may_have_been_imported() {
+    let forms = |text: &str| -> Vec<(String, bool, bool)> {
+        let spelt = |form: &[u8]| String::from_utf8(form.to_vec()).unwrap();
+        alias_forms(text.as_bytes())
+            .map(|form| (spelt(form.as_bytes()), form.fits(false), form.fits(true)))
+            .collect()
+    };
+    let expect = |text: &str, expected: &[(&str, bool, bool)]| {
+        let expected: Vec<_> = expected.iter().map(|(form, no, yes)| (form.to_string(), *no, *yes)).collect();
+        assert_eq!(forms(text), expected, "{text:?}");
+    };
+    expect(" ABC-1 ", &[("ABC-1", true, true)]);
+    expect("aBC-1", &[("aBC-1", true, false), ("ABC-1", false, true)]);
+    expect("04A2B3C4", &[("04A2B3C4", true, true)]);
+    expect("04a2b3c4", &[("04a2b3c4", true, false), ("04A2B3C4", true, true)]);
+    expect("04:A2:B3:C4", &[("04:A2:B3:C4", true, true), ("04A2B3C4", true, true)]);
+    let mixed = "04:a2:24:62:e5:6f:80";
+    let upper = mixed.to_uppercase();
+    expect(mixed, &[(mixed, true, false), (&upper, false, true), ("04A22462E56F80", true, true)]);
+    expect("", &[]);
+    let epc = "3034257BF7194E40".repeat(4);
+    let spelt = epc.as_bytes().chunks(2).map(|byte| str::from_utf8(byte).unwrap()).collect::<Vec<_>>();
+    expect(&spelt.join(":"), &[(&epc, true, true)]);
+    expect(&format!("{}--", spelt.join(":")), &[]);
+    expect(&format!("{}-", spelt.join(":")), &[(&epc, true, true)]);
+    assert_eq!(forms(&"x".repeat(ALIAS_TEXT_BYTES_MAX)).len(), 2);
+    assert!(forms(&"x".repeat(ALIAS_TEXT_BYTES_MAX + 1)).is_empty());
+}
+
 proptest! {
+    #[test]
+    fn what_is_imported_is_among_the_forms_of_what_was_given(
+        text in "[0-9a-fA-F]{8,64}|([0-9a-fA-F]{2}[:-]){6}[0-9a-fA-F]{2}|[ -~]{1,70}",
+        fold_case: bool,
+    ) {
+        for carrier in Carrier::ALL {
+            if let Ok(stored) = carrier.normalise(text.as_bytes(), fold_case) {
+                let found = alias_forms(text.as_bytes())
+                    .any(|form| form.fits(fold_case) && form.as_bytes() == stored.as_ref());
+                prop_assert!(found, "{carrier:?} {text}");
+            }
+        }
+        prop_assert!(alias_forms(text.as_bytes()).count() <= 3);
+    }
+
     #[test]
     fn normalising_a_foreign_text_twice_changes_nothing(
         text in prop::collection::vec(any::<u8>(), 0..80),

@@ -94,7 +94,7 @@ proptest! {
 
 #[test]
 fn every_tail_length_is_whole() {
-    for format in Format::ALL {
+    for &format in Format::ALL {
         let cipher = cipher(format, 3, &[9; 16]);
         let width = format.code_len();
         let mut whole = vec![0; (2 * LANES + 2) * width];
@@ -112,7 +112,7 @@ fn every_tail_length_is_whole() {
 
 #[test]
 fn ends_of_the_domain() {
-    for format in Format::ALL {
+    for &format in Format::ALL {
         let cipher = cipher(format, format.slot_count() - 1, &[5; 32]);
         for serial in [0, 1, format.domain() - 1] {
             assert_eq!(cipher.decode(&cipher.encode(serial)), Ok(serial));
@@ -167,7 +167,7 @@ impl BlockCipher for Counting {
 fn a_code_takes_ten_blocks() {
     let blocks = Arc::new(AtomicUsize::new(0));
     let counting = Counting(AesCipher::from_bytes(&[4; 16]).unwrap(), Arc::clone(&blocks));
-    for format in Format::ALL {
+    for &format in Format::ALL {
         let cipher = SlotCipher::with_cipher(format, 1, counting.clone()).unwrap();
         blocks.store(0, Ordering::Relaxed);
         let mut out = vec![0; 1_000 * format.code_len()];

@@ -191,6 +191,15 @@ fn a_foreign_code_answers_like_any_item_and_never_covers_a_code_of_ours() {
         assert_eq!(world.scan(b"old-77-x", 1).verdict, Verdict::Malformed, "the set is case-sensitive");
         let again = world.apply(&import("i3", json!(["OLD-77-x"])));
         assert_eq!(again["reason"], "alias_taken");
+        for (device, read) in
+            [&b"E2801160600002"[..], b"e2801160600002", b"e2:80:11:60:60:00:02", b" E280-1160-6000-02"]
+                .into_iter()
+                .enumerate()
+        {
+            let outcome = world.scan(read, device as u64);
+            assert_ne!(outcome.verdict, Verdict::Malformed, "readers spell tags as they like");
+            assert_eq!(outcome.code.as_bytes(), b"E2801160600002");
+        }
     });
 }
 

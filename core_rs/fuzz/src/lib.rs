@@ -32,7 +32,7 @@ pub fn code(data: &[u8]) {
         Err(ParseFailure::Malformed(_)) => {}
     }
     let key = Key::from_bytes(&[7; 16]).expect("16 bytes");
-    for format in Format::ALL {
+    for &format in Format::ALL {
         let slot = parsed.ok().filter(|parsed| parsed.format == format).map_or(0, |parsed| parsed.slot);
         let cipher = SlotCipher::new(format, slot, &key).expect("a slot of the format");
         let single = cipher.decode(data);

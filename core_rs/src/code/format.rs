@@ -8,46 +8,51 @@ pub const CODE_TEXT_BYTES_MAX: usize = 64;
 /// Length of the longest code of any format.
 pub(super) const CODE_LEN_MAX: usize = 20;
 
-/// How a code is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Format {
-    /// 15 characters of Crockford's base 32: slot 2, body 12, GF(32) check 1.
-    Base32,
-    /// 20 decimal digits: slot 2, body 17, Damm check 1 (the limit of GS1 AI 21).
-    Digits,
+macro_rules! closed_set {
+    ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $id:literal $text:literal),+ $(,)? }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name { $($(#[$doc])* $variant = $id),+ }
+
+        impl $name {
+            /// All values, by id.
+            pub const ALL: &'static [$name] = &[$($name::$variant),+];
+
+            /// Stored id; never changes.
+            pub const fn id(self) -> u8 {
+                self as u8
+            }
+
+            /// The value of a stored id.
+            pub fn from_id(id: u8) -> Option<Self> {
+                Self::ALL.get(usize::from(id)).copied()
+            }
+
+            /// The name used in texts and files.
+            pub const fn name(self) -> &'static str {
+                match self { $($name::$variant => $text),+ }
+            }
+
+            /// The value of a name.
+            pub fn from_name(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|value| value.name() == name)
+            }
+        }
+    };
 }
 
+closed_set!(
+    /// How a code is written.
+    Format {
+        /// 15 characters of Crockford's base 32: slot 2, body 12, GF(32) check 1.
+        Base32 = 0 "base32",
+        /// 20 decimal digits: slot 2, body 17, Damm check 1 (the limit of GS1 AI 21).
+        Digits = 1 "digits",
+    }
+);
+
 impl Format {
-    /// All formats, by id.
-    pub const ALL: [Format; 2] = [Format::Base32, Format::Digits];
-
-    /// Stored id; never changes.
-    pub const fn id(self) -> u8 {
-        match self {
-            Format::Base32 => 0,
-            Format::Digits => 1,
-        }
-    }
-
-    /// The format of a stored id.
-    pub fn from_id(id: u8) -> Option<Self> {
-        Self::ALL.get(usize::from(id)).copied()
-    }
-
-    /// The name used in texts and files.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Format::Base32 => "base32",
-            Format::Digits => "digits",
-        }
-    }
-
-    /// The format of a name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|format| format.name() == name)
-    }
-
     /// Characters of a whole code.
     pub const fn code_len(self) -> usize {
         match self {
@@ -87,40 +92,6 @@ impl Format {
             Format::Digits => 100,
         }
     }
-}
-
-macro_rules! closed_set {
-    ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $id:literal $text:literal),+ $(,)? }) => {
-        $(#[$about])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(rename_all = "snake_case")]
-        pub enum $name { $($(#[$doc])* $variant = $id),+ }
-
-        impl $name {
-            /// All values, by id.
-            pub const ALL: &'static [$name] = &[$($name::$variant),+];
-
-            /// Stored id; never changes.
-            pub const fn id(self) -> u8 {
-                self as u8
-            }
-
-            /// The value of a stored id.
-            pub fn from_id(id: u8) -> Option<Self> {
-                Self::ALL.get(usize::from(id)).copied()
-            }
-
-            /// The name used in texts and files.
-            pub const fn name(self) -> &'static str {
-                match self { $($name::$variant => $text),+ }
-            }
-
-            /// The value of a name.
-            pub fn from_name(name: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|value| value.name() == name)
-            }
-        }
-    };
 }
 
 closed_set!(

@@ -26,7 +26,7 @@ mod words;
 pub use alias::{ALIAS_TEXT_BYTES_MAX, alias_hash, normalise_alias};
 pub use alphabet::{CROCKFORD, SLOT_DIGITS_COUNT, slot_text};
 pub use batch::{BATCH_CODES_MAX, BATCH_THREADS_MAX, check_batch};
-pub use carrier::Carrier;
+pub use carrier::{AliasForm, Carrier, alias_forms};
 pub use check::{damm, gf32};
 pub use cipher::{AesCipher, Block, BlockCipher, LANES};
 pub use ff1::{DOMAIN_MIN, GeneralFf1, HALF_BITS_MAX, RADIX_MAX, RADIX_MIN, TWEAK_BYTES_MAX};

@@ -1,7 +1,7 @@
 //! From scanned text to item: parse, slot, decrypt, watermark; after any failure the alias table.
 
 use super::Engine;
-use crate::code::{Face, MalformedWhy, ParseFailure, alias_hash, normalise_alias, parse};
+use crate::code::{Face, MalformedWhy, ParseFailure, alias_forms, alias_hash, parse};
 use crate::error::Result;
 use crate::scan::{Reason, ScannedText};
 use crate::state::{Alias, Found, FoundCode, ItemRef, NotIssued, Order, Snapshot, alias_key};
@@ -62,20 +62,19 @@ impl Engine {
         Ok(self.alias(snapshot, tenant, text)?.ok_or(failure))
     }
 
-    /// The item a foreign text names; exact text first, then its form without case.
+    /// The item a foreign text names, under the first of its spellings that was imported.
     fn alias(&self, snapshot: &Snapshot, tenant: u32, text: &[u8]) -> Result<Option<Identified>> {
         let filter = self.aliases.load();
         if filter.is_empty() {
             return Ok(None);
         }
-        for fold_case in [false, true] {
-            let Ok(normalised) = normalise_alias(text, fold_case) else { return Ok(None) };
-            let hash = alias_hash(&normalised);
+        for form in alias_forms(text) {
+            let hash = alias_hash(form.as_bytes());
             if !filter.may_contain(hash) {
                 continue;
             }
             let Some(alias) = self.stored_alias(tenant, hash)? else { continue };
-            if alias.fold_case == fold_case && *alias.text == *normalised {
+            if form.fits(alias.fold_case) && *alias.text == *form.as_bytes() {
                 return Ok(alias_item(snapshot, alias));
             }
         }
