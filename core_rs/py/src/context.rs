@@ -33,7 +33,8 @@ pub struct ScanContext {
 impl ScanContext {
     #[new]
     #[pyo3(signature = (*, role="consumer", channel=0, device=None, address=None, user_agent=None, position=None,
-        language="zh", idempotency_key=None, caller=None, caller_at_us=None, count=true, gtin=None, lot=None, now_us=None))]
+        language="zh", idempotency_key=None, caller=None,
+        caller_at_us=None, count=true, gtin=None, lot=None, now_us=None))]
     #[expect(clippy::too_many_arguments, reason = "keyword-only options of one Python object")]
     fn new(
         role: &str,
