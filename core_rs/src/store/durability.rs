@@ -8,8 +8,6 @@
 //! the dirty pages and report success next time), so the first failure poisons for good: every
 //! waiter, present and future, gets [`Error::Poisoned`] until the store is reopened.
 
-use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
@@ -19,8 +17,6 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::Store;
 use crate::error::{Error, Result};
-
-type Callback = Box<dyn FnOnce(Result<()>) + Send>;
 
 /// The durability thread of one store.
 pub struct Durability {
@@ -50,9 +46,6 @@ struct State {
     poisoned: Option<String>,
     is_stopping: bool,
     is_stopped: bool,
-    /// By sequence, then by order of subscription.
-    subscribers: BTreeMap<(u64, u64), Callback>,
-    subscribed: u64,
     flushes: u64,
     last_flush: Duration,
     longest_flush: Duration,
@@ -108,27 +101,6 @@ impl Durability {
         Ok(())
     }
 
-    /// Calls `callback` once: with `Ok` when `sequence` is durable, else with the error
-    /// [`Self::wait`] would give. Callbacks come in order of sequence, then of subscription, from
-    /// the durability thread, or from the caller when the answer is known already. They must be
-    /// short and must not wait for durability.
-    pub fn subscribe(&self, sequence: u64, callback: impl FnOnce(Result<()>) + Send + 'static) {
-        let answer = {
-            let mut state = self.shared.state.lock();
-            if state.durable >= sequence {
-                Ok(())
-            } else if let Err(error) = self.shared.want(&mut state, sequence) {
-                Err(error)
-            } else {
-                state.subscribed += 1;
-                let order = (sequence, state.subscribed);
-                state.subscribers.insert(order, Box::new(callback));
-                return;
-            }
-        };
-        callback(answer);
-    }
-
     /// Whether nothing is written any more. Takes no lock: every scan asks.
     #[must_use]
     pub fn is_poisoned(&self) -> bool {
@@ -143,15 +115,11 @@ impl Durability {
 
     /// Poisons from outside: for a writer whose journal write failed. The first reason stays.
     pub fn poison(&self, reason: &str) {
-        let orphans = {
-            let mut state = self.shared.state.lock();
-            state.poisoned.get_or_insert_with(|| reason.to_owned());
-            self.shared.is_poisoned.store(true, Ordering::Release);
-            self.shared.kicked.notify_one();
-            self.shared.published.notify_all();
-            std::mem::take(&mut state.subscribers)
-        };
-        answer_all(orphans, &Err(Error::Poisoned(reason.to_owned())));
+        let mut state = self.shared.state.lock();
+        state.poisoned.get_or_insert_with(|| reason.to_owned());
+        self.shared.is_poisoned.store(true, Ordering::Release);
+        self.shared.kicked.notify_one();
+        self.shared.published.notify_all();
     }
 
     /// Flushes once more, answers everybody and ends the thread. Later calls do nothing; a later
@@ -159,9 +127,7 @@ impl Durability {
     pub fn stop(&self) {
         self.shared.state.lock().is_stopping = true;
         self.shared.kicked.notify_one();
-        let Some(thread) = self.thread.lock().take() else { return };
-        // The last owner may let go inside a callback, on the thread itself.
-        if thread.thread().id() != thread::current().id() {
+        if let Some(thread) = self.thread.lock().take() {
             thread.join().expect("the durability thread does not panic");
         }
     }
@@ -177,7 +143,6 @@ impl Durability {
             ("flushes", state.flushes),
             ("last_flush_us", micros(state.last_flush)),
             ("longest_flush_us", micros(state.longest_flush)),
-            ("durability_subscribers", state.subscribers.len() as u64),
             ("poisoned", u64::from(state.poisoned.is_some())),
         ]
     }
@@ -196,15 +161,6 @@ impl State {
             return Some(Error::Poisoned(reason.clone()));
         }
         self.is_stopped.then_some(Error::Closed)
-    }
-
-    /// Removes and returns the subscribers whose sequence is durable.
-    fn take_due(&mut self) -> BTreeMap<(u64, u64), Callback> {
-        let Some(first_kept) = self.durable.checked_add(1) else {
-            return std::mem::take(&mut self.subscribers);
-        };
-        let later = self.subscribers.split_off(&(first_kept, 0));
-        std::mem::replace(&mut self.subscribers, later)
     }
 }
 
@@ -233,14 +189,8 @@ impl Shared {
                 break;
             }
         }
-        let (orphans, refusal) = {
-            let mut state = self.state.lock();
-            state.is_stopped = true;
-            self.published.notify_all();
-            let refusal = state.refusal().unwrap_or(Error::Closed);
-            (std::mem::take(&mut state.subscribers), refusal)
-        };
-        answer_all(orphans, &Err(refusal));
+        self.state.lock().is_stopped = true;
+        self.published.notify_all();
     }
 
     /// Sleeps until the interval is over or somebody waits; returns whether to stop afterwards.
@@ -286,29 +236,15 @@ impl Shared {
         state.last_flush = took;
         state.longest_flush = state.longest_flush.max(took);
         self.durable.store(covered, Ordering::Release);
-        let due = state.take_due();
         self.published.notify_all();
-        drop(state);
-        answer_all(due, &Ok(()));
         true
     }
 
     fn give_up(&self, mut state: MutexGuard<'_, State>, error: &Error) -> bool {
         self.is_poisoned.store(true, Ordering::Release);
-        let reason = state.poisoned.get_or_insert_with(|| format!("the journal cannot be flushed: {error}"));
-        let refusal = Error::Poisoned(reason.clone());
-        let orphans = std::mem::take(&mut state.subscribers);
+        state.poisoned.get_or_insert_with(|| format!("the journal cannot be flushed: {error}"));
         self.published.notify_all();
-        drop(state);
-        answer_all(orphans, &Err(refusal));
         false
-    }
-}
-
-/// Calls every callback. One that panics must not take the others' answers, or the thread, along.
-fn answer_all(callbacks: BTreeMap<(u64, u64), Callback>, answer: &Result<()>) {
-    for callback in callbacks.into_values() {
-        let _ = catch_unwind(AssertUnwindSafe(|| callback(answer.clone())));
     }
 }
 
