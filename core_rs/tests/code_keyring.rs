@@ -6,6 +6,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use imp_core::code::{Face, Key, KeyContext, KeySize, Keyring};
 use proptest::prelude::*;
 use sha2::Sha256;
+use zeroize::ZeroizeOnDrop;
 
 const CONTEXT: KeyContext<'static> =
     KeyContext { tenant: "acme", series: "wine", face: Face::Outer, epoch: 1, nonce: [7; 16] };
@@ -62,6 +63,12 @@ fn every_part_of_the_context_counts() {
     assert!(seen.insert(Keyring::new(&[0; 32]).derive(&CONTEXT, KeySize::Aes128).bytes().to_vec()));
     assert_ne!(keyring().check_value(), Keyring::new(&[0; 32]).check_value());
     assert_ne!(keyring().subkey("cookie", "acme"), keyring().subkey("address", "acme"));
+}
+
+#[test]
+fn derived_secrets_are_wiped_on_drop() {
+    fn is_wiped<T: ZeroizeOnDrop>(_: &T) {}
+    is_wiped(&keyring().subkey("cookie", "acme"));
 }
 
 #[test]

@@ -132,10 +132,10 @@ impl Keyring {
     }
 
     /// A secret for one `purpose` of one tenant that is not a code key: signing cookies, salting
-    /// addresses.
-    pub fn subkey(&self, purpose: &str, tenant: &str) -> [u8; 32] {
-        let mut subkey = [0; 32];
-        self.expand(&[b"subkey", purpose.as_bytes(), tenant.as_bytes()], &mut subkey);
+    /// addresses. Wiped on drop.
+    pub fn subkey(&self, purpose: &str, tenant: &str) -> Zeroizing<[u8; 32]> {
+        let mut subkey = Zeroizing::new([0; 32]);
+        self.expand(&[b"subkey", purpose.as_bytes(), tenant.as_bytes()], &mut *subkey);
         subkey
     }
 

@@ -24,7 +24,7 @@ const COOKIE_TEXT_BYTES: usize = 43;
 type HmacSha256 = Hmac<Sha256>;
 
 /// A tenant's keys for recognising devices, with their HMAC states prepared: a scan pays two to four
-/// compressions, no key schedule.
+/// compressions, no key schedule. The states are wiped on drop; shows no bytes in `Debug`.
 #[derive(Clone)]
 pub struct DeviceKeys {
     cookie: HmacSha256,
@@ -37,13 +37,19 @@ impl std::fmt::Debug for DeviceKeys {
     }
 }
 
-/// A device cookie made for a request that presented none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A device cookie made for a request that presented none. Whoever has it is the device: `Debug` hides it.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct IssuedCookie {
     /// Cookie value, base64url.
     pub text: [u8; COOKIE_TEXT_BYTES],
     /// What [`DeviceKeys::verify_cookie`] will say when it comes back.
     pub hash: u64,
+}
+
+impl std::fmt::Debug for IssuedCookie {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("IssuedCookie(..)")
+    }
 }
 
 impl DeviceKeys {
@@ -214,6 +220,15 @@ mod tests {
     }
 
     #[test]
+    fn keys_are_wiped_on_drop_and_nothing_is_shown() {
+        // An HMAC state is two of the hash.
+        fn is_wiped<T: zeroize::ZeroizeOnDrop>() {}
+        is_wiped::<Sha256>();
+        assert_eq!(format!("{:?}", keys()), "DeviceKeys(..)");
+        assert_eq!(format!("{:?}", keys().issue_cookie([3; 16])), "IssuedCookie(..)");
+    }
+
+    #[test]
     fn the_device_hash_is_not_in_the_cookie() {
         let issued = keys().issue_cookie([3; 16]);
         let raw = decode_cookie(&issued.text).unwrap();
@@ -282,7 +297,6 @@ mod tests {
         assert_ne!(form, keys().address_form(a, b"curl"));
         assert_ne!(form, DeviceKeys::new(&[7; 32], &[8; 32]).address_form(a, b"Mozilla"));
         assert_ne!(keys().idempotency(b"ab", b"c"), keys().idempotency(b"a", b"bc"));
-        assert_eq!(format!("{:?}", keys()), "DeviceKeys(..)");
     }
 
     proptest! {

@@ -2,6 +2,7 @@
 //! route, bindings, a later listener) calls [`answer`] and therefore gives the same bytes.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -69,8 +70,8 @@ impl Default for HttpSettings {
     }
 }
 
-/// The parts of a request that a scan looks at.
-#[derive(Debug, Clone, Copy)]
+/// The parts of a request that a scan looks at. `Debug` hides cookies and what they are made of.
+#[derive(Clone, Copy)]
 pub struct HttpRequest<'a> {
     /// Method, upper case.
     pub method: &'a [u8],
@@ -91,8 +92,8 @@ pub struct HttpRequest<'a> {
 /// Header lines of an answer.
 pub type HeaderLines = Vec<(&'static [u8], Cow<'static, [u8]>)>;
 
-/// The answer, ready to send. `Content-Length` is the server's to say.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The answer, ready to send. `Content-Length` is the server's to say. `Debug` hides the cookie it sets.
+#[derive(Clone, PartialEq, Eq)]
 pub struct HttpAnswer {
     /// Status code.
     pub status: u16,
@@ -100,6 +101,40 @@ pub struct HttpAnswer {
     pub headers: HeaderLines,
     /// Body; empty for `HEAD` and `OPTIONS`.
     pub body: Vec<u8>,
+}
+
+impl fmt::Debug for HttpRequest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpRequest")
+            .field("method", &self.method.escape_ascii())
+            .field("raw_path", &self.raw_path.escape_ascii())
+            .field("query", &self.query.escape_ascii())
+            .field("headers", &self.headers.iter().map(|line| shown_line(line.0, line.1)).collect::<Vec<_>>())
+            .field("peer", &self.peer)
+            .field("now_us", &self.now_us)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for HttpAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpAnswer")
+            .field("status", &self.status)
+            .field(
+                "headers",
+                &self.headers.iter().map(|line| shown_line(line.0, &line.1)).collect::<Vec<_>>(),
+            )
+            .field("body", &self.body.escape_ascii())
+            .finish()
+    }
+}
+
+/// A header line for logs: values that give their owner access are left out.
+fn shown_line(name: &[u8], value: &[u8]) -> String {
+    const SECRETS: [&[u8]; 4] = [b"authorization", b"cookie", b"proxy-authorization", b"set-cookie"];
+    let is_secret = SECRETS.iter().any(|secret| name.eq_ignore_ascii_case(secret));
+    let value = if is_secret { &b".."[..] } else { value };
+    format!("{}: {}", name.escape_ascii(), value.escape_ascii())
 }
 
 /// Answer a request if it is a scan; `None` hands it to the control plane.
@@ -409,6 +444,25 @@ mod tests {
         }
         assert!(host_name("a".repeat(HOST_BYTES_MAX).as_bytes()).is_some());
         assert!(host_name("a".repeat(HOST_BYTES_MAX + 1).as_bytes()).is_none());
+    }
+
+    #[test]
+    fn logs_show_no_cookie() {
+        let request = HttpRequest {
+            method: b"GET",
+            raw_path: b"/x",
+            query: b"",
+            headers: &[(b"Host", b"a.example"), (b"Cookie", b"imp_d=secret"), (b"Authorization", b"secret")],
+            peer: None,
+            now_us: 0,
+            random: *b"secretsecret.sec",
+        };
+        let headers: HeaderLines =
+            vec![(b"set-cookie", Cow::Borrowed(b"imp_d=secret")), (b"vary", Cow::Borrowed(b"*"))];
+        let shown = format!("{request:?} {:?}", HttpAnswer { status: 200, headers, body: Vec::new() });
+        let seed = format!("{:?}", b"secret");
+        assert!(!shown.contains("secret") && !shown.contains(&seed[1..seed.len() - 1]), "{shown}");
+        assert!(shown.contains("Host: a.example") && shown.contains("vary: *"), "{shown}");
     }
 
     proptest! {
