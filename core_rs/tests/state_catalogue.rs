@@ -28,7 +28,7 @@ fn a_product_described_anew_shows_in_its_orders_at_once() {
     let mut world = issued();
     world.apply(with(issue("plain", 3), "product", Value::Null));
     let json_of =
-        |world: &World, order| String::from_utf8(world.order(order).product_json().to_vec()).unwrap();
+        |world: &World, order| String::from_utf8(world.order(order).fragments.product_json.to_vec()).unwrap();
     assert_eq!(json_of(&world, "o"), r#"{"gtin":null,"name":"茶","brand":null}"#);
     let report = world.apply(json!({
         "command": "set_product", "product": "tea", "name": "新茶", "gtin": "6901028075831",

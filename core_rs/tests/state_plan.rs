@@ -1,8 +1,8 @@
 //! What commands accept, what they refuse and what they say. Method: one world, one command at a time.
 
-use imp_core::code::Face;
+use imp_core::code::{Face, Format, Parsed, parse};
 use imp_core::state::{
-    Command, Lifecycle, ORDER_HOLDS_MAX, RefusalReason, Report, State, Status, Stop, link_target,
+    Command, Lifecycle, NotIssued, ORDER_HOLDS_MAX, RefusalReason, Report, State, Status, Stop, link_target,
 };
 use serde_json::{Value, json};
 use state_support::{TENANT, World, change, describe, issue, issued, open_key_space, refused, with};
@@ -314,4 +314,31 @@ fn freezing_twenty_million_codes_is_planned_within_ten_milliseconds() {
     });
     let best = best.min().unwrap();
     assert!(best.as_millis() < 10, "{best:?}");
+}
+
+/// The decrypting of a code dwarfs everything else a look-up does, so an answer without it is visible in its time.
+#[test]
+fn a_code_of_an_unknown_slot_costs_as_much_as_a_forged_one() {
+    let world = issued();
+    let parsed = |slot: u16| {
+        let key = imp_core::code::Key::from_bytes(&[9; 16]).unwrap();
+        let cipher = imp_core::code::SlotCipher::new(Format::Base32, slot, &key).unwrap();
+        parse(&cipher.encode(12_345)).unwrap()
+    };
+    let domain = world.snapshot.domain_of_host(b"q.acme.example").unwrap().id;
+    let cost = |code: &Parsed| {
+        let round = |_| {
+            let start = Instant::now();
+            for _ in 0..1_000 {
+                std::hint::black_box(world.snapshot.find_in(domain, std::hint::black_box(code))).unwrap_err();
+            }
+            start.elapsed()
+        };
+        (0..30).map(round).min().unwrap().as_secs_f64()
+    };
+    let (forged, foreign) = (parsed(5), parsed(900));
+    assert_eq!(world.snapshot.find_in(domain, &forged).unwrap_err(), NotIssued::SerialNotIssued);
+    assert_eq!(world.snapshot.find_in(domain, &foreign).unwrap_err(), NotIssued::SlotUnknown);
+    let ratio = cost(&foreign) / cost(&forged);
+    assert!((0.5..2.0).contains(&ratio), "{ratio}");
 }

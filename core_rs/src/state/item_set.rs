@@ -69,12 +69,6 @@ impl Extent {
         Some(low)
     }
 
-    /// Position among the items of the item with this index.
-    #[must_use]
-    pub fn position_of(&self, index: u32) -> Option<u32> {
-        self.contains(index).then(|| index - self.skipped.rank(index) as u32)
-    }
-
     /// The items at positions `first .. first + count`; `None` unless all of them exist and there is one.
     #[must_use]
     pub fn range(&self, first: u32, count: u32) -> Option<ItemSet> {

@@ -109,12 +109,6 @@ impl Order {
         order.recounted()
     }
 
-    /// The product as a JSON value: `{"gtin":…,"name":…,"brand":…}` or `null`.
-    #[must_use]
-    pub fn product_json(&self) -> &[u8] {
-        &self.fragments.product_json
-    }
-
     /// The lot as a JSON value: a string or `null`.
     #[must_use]
     pub fn lot_json(&self) -> &[u8] {

@@ -8,10 +8,10 @@ use super::keys::ItemRef;
 use super::order::Order;
 use super::product::{Fragments, Product};
 use super::shelf::{Names, Shelf};
-use crate::code::{Face, Format, Keyring, Parsed, parse};
+use crate::code::{Face, Format, Key, KeySize, Keyring, Parsed, SlotCipher};
 use crate::error::Result;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// A brand owner, and the names that are its own.
 #[derive(Debug, Clone)]
@@ -22,6 +22,7 @@ pub struct Tenant {
     pub name: Box<str>,
     domains: Vec<u32>,
     products: Names,
+    product_numbers: Arc<Vec<u32>>,
     orders: Names,
     order_numbers: Arc<Vec<u32>>,
     series: Arc<BTreeMap<Box<str>, Vec<u32>>>,
@@ -46,12 +47,6 @@ impl Domain {
         self.slots[usize::from(format.id())].get(usize::from(slot))?.as_ref()
     }
 
-    /// Slots in use of a format.
-    #[must_use]
-    pub fn slots_used(&self, format: Format) -> usize {
-        self.slots[usize::from(format.id())].iter().flatten().count()
-    }
-
     fn fill_slots(&mut self, entries: &[Arc<SlotEntry>]) {
         for entry in entries {
             let format = entry.cipher.format();
@@ -61,6 +56,14 @@ impl Domain {
         }
     }
 }
+
+/// Codes of unknown slots are decrypted all the same, with a key that means nothing: the time of an answer must not
+/// tell a slot that nobody opened from a serial that nobody issued.
+static DECOYS: LazyLock<[SlotCipher; 2]> = LazyLock::new(|| {
+    let key = Key::from_bytes(&[0; KeySize::Aes128.bytes_count()]).expect("a key has 16 bytes");
+    [Format::Base32, Format::Digits]
+        .map(|format| SlotCipher::new(format, 0, &key).expect("every format has a slot 0"))
+});
 
 /// An issued item that a code or an alias leads to.
 #[derive(Debug, Clone, Copy)]
@@ -164,7 +167,10 @@ impl Snapshot {
     /// [`NotIssued`], as a value.
     pub fn find_in(&self, domain: u32, code: &Parsed) -> std::result::Result<FoundCode<'_>, NotIssued> {
         let slot = self.domain(domain).and_then(|domain| domain.slot(code.format, code.slot));
-        let slot = slot.ok_or(NotIssued::SlotUnknown)?;
+        let Some(slot) = slot else {
+            std::hint::black_box(DECOYS[usize::from(code.format.id())].decrypt(code.body));
+            return Err(NotIssued::SlotUnknown);
+        };
         let item = ItemRef { key_space: slot.key_space, serial: slot.cipher.decrypt(code.body) };
         let found = self.item(item).ok_or(NotIssued::SerialNotIssued)?;
         Ok(FoundCode { found, slot })
@@ -184,12 +190,6 @@ impl Snapshot {
             }
         }
         Err(why)
-    }
-
-    /// The item that a text names as a code of ours, under any scan domain of a tenant.
-    #[must_use]
-    pub fn find_text(&self, tenant: u32, text: &[u8]) -> Option<ItemRef> {
-        Some(self.find(tenant, &parse(text).ok()?).ok()?.found.item)
     }
 }
 
@@ -232,7 +232,8 @@ impl Snapshot {
 
     /// Products of a tenant, oldest first.
     pub fn products_of(&self, tenant: u32) -> impl Iterator<Item = &Arc<Product>> {
-        self.products.iter().filter(move |product| product.tenant == tenant)
+        let numbers = self.tenants.get(tenant).map_or(&[][..], |tenant| &tenant.product_numbers);
+        numbers.iter().filter_map(|number| self.product_at(*number))
     }
 
     /// Key spaces of a series of a tenant, oldest epoch first; empty for an unknown series.
@@ -298,6 +299,7 @@ impl Snapshot {
             name: name.into(),
             domains: Vec::new(),
             products: Names::default(),
+            product_numbers: Arc::default(),
             orders: Names::default(),
             order_numbers: Arc::default(),
             series: Arc::default(),
@@ -332,7 +334,10 @@ impl Snapshot {
             return;
         }
         let name = product.description.product.clone();
-        self.tenants.change(tenant, |tenant| tenant.products.insert(&name, id));
+        self.tenants.change(tenant, |tenant| {
+            tenant.products.insert(&name, id);
+            Arc::make_mut(&mut tenant.product_numbers).push(id);
+        });
         self.products.push(Arc::new(product));
         self.product_fragments.push(fragments);
     }

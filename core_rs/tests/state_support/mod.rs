@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "every test binary uses its own part")]
 
-use imp_core::code::{Face, Keyring, alias_hash};
+use imp_core::code::{Face, Keyring, alias_hash, parse};
 use imp_core::state::{
     Alias, Command, Found, ItemRef, Loader, Plan, PlanContext, Put, Refusal, RefusalReason, Report, Resolve,
     Snapshot, Stop, Table, alias_key, plan,
@@ -63,7 +63,8 @@ impl World {
     }
 
     pub fn resolve(&self, tenant: u32, text: &[u8]) -> Option<ItemRef> {
-        self.snapshot.find_text(tenant, text).or_else(|| {
+        let own = parse(text).ok().and_then(|code| Some(self.snapshot.find(tenant, &code).ok()?.found.item));
+        own.or_else(|| {
             let stored = self.aliases.get(alias_key(tenant, alias_hash(text)).as_slice())?;
             Some(Alias::decode(stored).unwrap().item)
         })

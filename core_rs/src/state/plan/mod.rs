@@ -38,8 +38,8 @@ pub struct PlanContext<'a> {
     pub event_id: &'a str,
     /// Time of the command, µs since the Unix epoch.
     pub at_us: i64,
-    /// The item of a text: as a code of ours ([`Snapshot::find_text`]), else as an imported one. Fails only when
-    /// the alias table cannot be read.
+    /// The item of a text: as a code of ours ([`Snapshot::find`]), else as an imported one. Fails only when the alias
+    /// table cannot be read.
     pub resolve: &'a Resolve<'a>,
     /// Whether a text means something else when it is scanned, so that no imported code may be it.
     pub is_reserved: &'a dyn Fn(&[u8]) -> bool,
