@@ -8,7 +8,8 @@ from html import escape
 from pathlib import Path
 from typing import Any, Final, override
 
-from litestar import Request, Response, Router
+from litestar import Litestar, Request, Response, Router
+from litestar._openapi.plugin import OpenAPIPlugin  # the only keeper of the description as plain values
 from litestar.datastructures import ResponseHeader
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin
@@ -62,7 +63,7 @@ def openapi_config() -> OpenAPIConfig:
         ),
         use_handler_docstrings=True,
         openapi_router=router,
-        render_plugins=[_DocsPage(path="/"), JsonRenderPlugin()],
+        render_plugins=[_Page(path="/"), _Json()],
     )
 
 
@@ -72,18 +73,40 @@ async def _problem_when_missing(response: Response[Any]) -> Response[Any]:
     return response
 
 
-class _DocsPage(OpenAPIRenderPlugin):
-    """The description as one page; made at the first request and kept."""
+def render_docs(app: Litestar) -> None:
+    """Render page and JSON now, because that takes longer than a request may hold the loop."""
+    docs = app.plugins.get(OpenAPIPlugin)
+    for plugin in docs.openapi_config.render_plugins:
+        if isinstance(plugin, _Json | _Page):
+            plugin.keep(docs.provide_openapi_schema())
 
-    _page: bytes = b""
+
+class _Json(JsonRenderPlugin):
+    """The description as JSON, rendered once."""
+
+    kept: bytes = b""
+
+    def keep(self, described: dict[str, Any]) -> None:
+        self.kept = encode_json(described, default_serializer)
 
     @override
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
-        if not self._page:
-            # The round trip turns enums and other values of the schema into plain JSON types.
-            plain = json.loads(encode_json(openapi_schema, default_serializer))
-            self._page = "".join(_document(plain)).encode()
-        return self._page
+        return self.kept
+
+
+class _Page(OpenAPIRenderPlugin):
+    """The description as one page, rendered once."""
+
+    kept: bytes = b""
+
+    def keep(self, described: dict[str, Any]) -> None:
+        # The round trip turns enums and other values of the description into plain JSON types.
+        plain = json.loads(encode_json(described, default_serializer))
+        self.kept = "".join(_document(plain)).encode()
+
+    @override
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        return self.kept
 
 
 def _document(schema: dict[str, Any]) -> Iterator[str]:

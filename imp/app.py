@@ -7,7 +7,7 @@ from litestar.datastructures import ResponseHeader, State
 from litestar.di import Provide
 
 from imp.admin import run_verb
-from imp.api_docs import openapi_config
+from imp.api_docs import openapi_config, render_docs
 from imp.asgi import Front, ScanHttp, ScanLatency
 from imp.auth import authorise, provide_control, provide_engine, provide_principal
 from imp.degrade import LoopLag, ShedLoad
@@ -50,7 +50,7 @@ def create_app(lifespan: Lifespan, lag: LoopLag, latency: ScanLatency) -> Litest
         },
         security=[{"api_key": []}],
     )
-    return Litestar(
+    app = Litestar(
         route_handlers=[api, run_verb, *HEALTH_ROUTES, *LINK_ROUTES],
         dependencies={"engine": Provide(provide_engine, sync_to_thread=False)},
         middleware=[MeasureRequests(metrics.requests), ShedLoad(lag)],
@@ -62,3 +62,5 @@ def create_app(lifespan: Lifespan, lag: LoopLag, latency: ScanLatency) -> Litest
         response_headers=[ResponseHeader("x-content-type-options", value="nosniff")],
         state=State({"metrics": metrics}),
     )
+    render_docs(app)
+    return app

@@ -43,7 +43,6 @@ def serving(settings: Settings, address: str, lag: LoopLag, report: Callable[[Im
         app.state.admin_token = run.admin_token
         watch = asyncio.create_task(lag.watch(), name="loop-lag")
         try:
-            _ = app.openapi_schema  # worked out now, because it takes longer than a request may hold the loop
             runfile.write(settings.directory, run)
             logs.hear_granian()
             gc.collect()
