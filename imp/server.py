@@ -8,6 +8,7 @@ SIGHUP) is refused or ignored, and a worker whose parent is gone dies at once.
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
 
 import ctypes
+import errno
 import os
 import signal
 import socket
@@ -26,7 +27,7 @@ from granian.http import HTTP1Settings
 from granian.server.mp import MPServer
 
 from imp import logs, runfile
-from imp.errors import ImpError, StoreLocked, error_of, invalid, kind_of
+from imp.errors import ImpError, InvalidInput, StoreLocked, error_of, invalid, kind_of
 from imp.settings import Settings
 
 BACKLOG: Final = 1_024
@@ -48,8 +49,14 @@ _FORBIDDEN: Final = {
 log = structlog.stdlib.get_logger("imp.server")
 
 
-def serve(settings: Settings) -> int:
+def _say_nothing(_address: str) -> None:
+    """Nobody wants to know."""
+
+
+def serve(settings: Settings, announce: Callable[[str], None] = _say_nothing) -> int:
     """Serve the data directory until SIGTERM or SIGINT; gives the exit code.
+
+    `announce` hears where (host:port) as soon as the port is taken.
 
     Raises before anything starts: InvalidInput for a busy port or an option that would start a second worker,
     StoreLocked when another server owns the directory. A failure of the worker to open the directory is raised here as
@@ -59,6 +66,7 @@ def serve(settings: Settings) -> int:
     refuse_second_workers(os.environ)
     refuse_second_server(settings)
     with closing(bind(settings.host, settings.port)) as listener:
+        announce(address_of(listener))
         outcome_in, outcome_out = os.pipe()
         try:
             server = _OneWorkerServer(settings, listener, outcome_out)
@@ -97,7 +105,10 @@ def bind(host: str, port: int) -> socket.socket:
 
     Granian would listen with SO_REUSEPORT, and two servers started together would then silently share a port.
     """
-    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except (socket.gaierror, UnicodeError) as error:
+        raise _no_host(host, error) from None
     listener = socket.socket(family, kind, protocol)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -105,11 +116,18 @@ def bind(host: str, port: int) -> socket.socket:
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise _no_host(host, error) from None
         raise invalid(
             "port",
             f"cannot listen at {host}:{port} ({error.strerror}); choose another port, for example PORT={port + 1}",
         ) from None
     return listener
+
+
+def _no_host(host: str, error: OSError | UnicodeError) -> InvalidInput:
+    why = error.strerror if isinstance(error, OSError) else "not a host name"
+    return invalid("host", f"cannot listen at {host} ({why}); give an address of this machine, or 0.0.0.0 for all")
 
 
 def address_of(listener: socket.socket) -> str:

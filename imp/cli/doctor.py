@@ -1,5 +1,6 @@
 """`imp doctor`: what may go wrong, found before it does."""
 
+import errno
 import os
 import platform
 import resource
@@ -8,7 +9,7 @@ import stat
 import statistics
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
@@ -35,6 +36,14 @@ CLOCK_SLACK_S = 60
 _FSYNC_ROUNDS = 15
 _PACKAGES = ("litestar", "granian", "msgspec", "sqlalchemy", "pyarrow", "zxing-cpp")
 
+_HINTS = {
+    errno.ENOSPC: "free some space: a full disk stops the engine until it is restarted",
+    errno.EDQUOT: "raise the quota of the user the server runs as",
+    errno.EROFS: "mount it writable; after a disk failure look at the kernel's log first",
+    errno.EACCES: "run as the user the server runs as",
+    errno.EPERM: "run as the user the server runs as",
+}
+
 Result = Literal["ok", "warn", "fail"]
 
 
@@ -50,7 +59,11 @@ class Finding(msgspec.Struct, frozen=True):
 @click.command("doctor")
 @directory_options
 def doctor_(directory: Path | None, as_json: bool) -> int:
-    """Check machine, data directory and engine. Changes nothing; exit code 6 when something fails."""
+    """Check machine, data directory and engine; exit code 6 when something fails.
+
+    No code and no setting changes: a probe file is written and removed, and without a live server the directory is
+    opened as by any command.
+    """
     findings = list(diagnose(settings_of(directory)))
     if as_json:
         output.document(msgspec.json.encode(findings))
@@ -68,16 +81,32 @@ def diagnose(settings: Settings) -> Iterator[Finding]:
     yield from _software()
     yield from _machine()
     path = settings.directory
-    if not (path / "imp.json").exists():
+    if not _is_there(path / "imp.json"):
         yield Finding("directory", "fail", f"{path} is no data directory", f"make it with: imp init --dir {path}")
         return
-    yield _private("directory", path, 0o700)
-    yield from _secret(settings)
-    yield _room(path)
-    yield _flush(path)
-    yield _clock(path)
-    yield _owner(path)
-    yield from _engine(settings)
+    yield from _tried("directory", lambda: [_private("directory", path, 0o700)])
+    yield from _tried("secret", lambda: _secret(settings))
+    yield from _tried("disk space", lambda: [_room(path)])
+    yield from _tried("disk flush", lambda: [_flush(path)])
+    yield from _tried("clock", lambda: [_clock(path)])
+    yield from _tried("server", lambda: [_owner(path)])
+    yield from _tried("engine", lambda: _engine(settings))
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a folder that may not be entered
+        return False
+
+
+def _tried(check: str, look: Callable[[], Iterable[Finding]]) -> Iterable[Finding]:
+    """What a check finds; what the file system refuses it is a finding too, and the other checks go on."""
+    try:
+        return list(look())
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return [Finding(check, "fail", f"{place}{error.strerror or error}", _HINTS.get(error.errno or 0))]
 
 
 def _software() -> Iterator[Finding]:
@@ -158,7 +187,7 @@ def _flush(path: Path) -> Finding:
             times_ms.append((time.perf_counter() - began) * 1_000)
     finally:
         os.close(handle)
-        probe.unlink()
+        probe.unlink(missing_ok=True)
     median = statistics.median(times_ms)
     slow = median > FSYNC_MS_WARN
     hint = "commands wait for this; use a faster disk" if slow else None

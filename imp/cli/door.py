@@ -8,7 +8,7 @@ import getpass
 import http.client
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
@@ -20,7 +20,7 @@ from imp.cli.failures import Hinted
 from imp.cli.output import note
 from imp.control import dispatch
 from imp.directory import Directory
-from imp.errors import Busy, ImpError, InvalidInput, NotFound, Refused, error_of, invalid
+from imp.errors import Busy, ImpError, InvalidInput, NotFound, Refused, StoreLocked, error_of, invalid
 from imp.registry.schemas import ListTenants, Tenants
 from imp.settings import Settings
 from imp.wire import PAGE_SIZE_MAX
@@ -28,8 +28,14 @@ from imp.wire import PAGE_SIZE_MAX
 _CONNECT_TIMEOUT_S = 5
 _DYING_TIMEOUT_S = 3
 _POLL_S = 0.1
+_OPEN_TRY_US = 250_000
+"""How long one attempt to open waits before it looks for a server that came up meanwhile."""
+
+_IDLE_S_MAX = 5.0
+"""A connection that rested longer is replaced, because the server may close it at any moment."""
+
 _PROBLEM_PREFIX = "urn:imp:problem:"
-_SAME_KIND = {"overloaded": "busy", "body-too-large": "invalid-input"}
+_SAME_KIND = {"body-too-large": "invalid-input"}
 
 
 class Door(Protocol):
@@ -68,6 +74,14 @@ class Remote:
         self._owner = owner
         host, _, port = owner.address.rpartition(":")
         self._host, self._port = host.strip("[]"), int(port)
+        self._connection: http.client.HTTPConnection | None = None
+        self._used_at = 0.0
+
+    def close(self) -> None:
+        """Give the connection up."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def raw(self, verb: str, tenant: str, request: msgspec.Struct) -> bytes:
         """Run a verb in the server."""
@@ -78,18 +92,27 @@ class Remote:
 
     def _post(self, path: str, body: bytes) -> tuple[int, bytes]:
         headers = {"authorization": f"Bearer {self._owner.admin_token}", "content-type": "application/json"}
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=_CONNECT_TIMEOUT_S)
         try:
-            connection.connect()
-            connection.sock.settimeout(None)  # an export may take minutes
+            connection = self._connected()
             connection.request("POST", path, body, headers)
             answer = connection.getresponse()
-            return answer.status, answer.read()
+            found = answer.status, answer.read()
         except (ConnectionError, TimeoutError, http.client.HTTPException) as error:
+            self.close()
             told = f"the server of process {self._owner.pid} at {self._owner.address} broke off: {error}"
             raise Hinted(Busy(told), "it may have done it: look at the result before you repeat the command") from error
-        finally:
-            connection.close()
+        self._used_at = time.monotonic()
+        return found
+
+    def _connected(self) -> http.client.HTTPConnection:
+        """The connection of the request before, or a new one."""
+        if time.monotonic() - self._used_at > _IDLE_S_MAX:
+            self.close()
+        if self._connection is None or self._connection.sock is None:
+            self._connection = http.client.HTTPConnection(self._host, self._port, timeout=_CONNECT_TIMEOUT_S)
+            self._connection.connect()
+            self._connection.sock.settimeout(None)  # an export may take minutes
+        return self._connection
 
     def answers(self) -> bool:
         """Whether a server answers there; a dying one may still accept a connection."""
@@ -139,17 +162,41 @@ def opened(settings: Settings) -> Generator[Door]:
 
     Raises NotFound when there is no such directory, StoreLocked when its owner is no server this user may talk to.
     """
-    path = settings.directory
-    owner = live_owner(path)
-    if owner is not None:
-        yield Remote(owner)
-        return
     with asyncio.Runner() as runner:
-        directory = runner.run(Directory.open(path, settings))
+        found = _find(settings, runner)
+        if isinstance(found, Remote):
+            with closing(found):
+                yield found
+            return
         try:
-            yield Local(directory, runner)
+            yield Local(found, runner)
         finally:
-            runner.run(directory.close())
+            runner.run(found.close())
+
+
+def _find(settings: Settings, runner: asyncio.Runner) -> Remote | Directory:
+    """The server, or the opened directory.
+
+    Another owner may be a server that has not written its run.json yet, or one that is about to be gone: whichever
+    comes first within `open_timeout_us` is taken.
+    """
+    path = settings.directory
+    until_us = _now_us() + settings.open_timeout_us
+    while True:
+        owner = live_owner(path)
+        if owner is not None:
+            return Remote(owner)
+        left_us = max(0, until_us - _now_us())
+        brief = msgspec.structs.replace(settings, open_timeout_us=min(left_us, _OPEN_TRY_US))
+        try:
+            return runner.run(Directory.open(path, brief))
+        except StoreLocked:
+            if left_us == 0:
+                raise
+
+
+def _now_us() -> int:
+    return time.monotonic_ns() // 1_000
 
 
 def ask[T](door: Door, verb: str, tenant: str, request: msgspec.Struct, response: type[T]) -> T:

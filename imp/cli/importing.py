@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import click
 import msgspec
@@ -15,7 +15,7 @@ from imp.cli.options import Session, dry_run_option, with_session
 from imp.cli.texts import lines_of
 from imp.codes import normalise_carrier
 from imp.commands import CODES_PER_LIST_MAX
-from imp.errors import InvalidInput, Refused, invalid
+from imp.errors import InvalidInput, Refused, invalid, kind_of
 from imp.issuing.schemas import ImportAliases, Issued
 from imp.results import Report
 
@@ -27,13 +27,19 @@ _LOOKED_AT = 100
 _QUOTED = re.compile(r'"([^"]+)"')
 
 
-class Imported(msgspec.Struct, frozen=True):
-    """What `imp import --json` prints; a dry run has no orders."""
+class Imported(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What `imp import --json` prints; a dry run has no orders.
+
+    A file with lines that are refused has none either, and then the keys of every failure: error, message, exit_code.
+    """
 
     texts: int
     refused: list[AliasLine]
     refused_count: int
     orders: list[msgspec.Raw]
+    error: str | None = None
+    message: str | None = None
+    exit_code: int = 0
 
 
 @click.command("import")
@@ -56,7 +62,7 @@ def import_(
     case_sensitive: bool,
     dry_run: bool,
     **order: str | None,
-) -> None:
+) -> int:
     """Take the codes of FILE in: another supplier's texts, EPC or TID of RFID tags, UIDs of NFC tags.
 
     FILE is a CSV with a line of column names, or has one code a line. Every line that cannot be taken is named, then
@@ -71,22 +77,34 @@ def import_(
     if not reading.refused:
         collisions = list(_collisions(opened, requests, lambda text: _line(file, column, carrier, text)))
         reading = reading._replace(refused=collisions, refused_count=len(collisions))
+    if reading.refused:
+        return _refuse(opened, file, reading)
     if dry_run and opened.as_json:
         output.document(_document(reading, []))
-        return
-    if reading.refused:
-        _show_refused(file, reading)
-        raise invalid("file", f"{reading.refused_count:,} lines cannot be imported; nothing was")
+        return 0
     _say_what_it_looks_like(reading, carrier)
     if dry_run:
         output.facts([("would import", len(reading.texts))])
-        return
+        return 0
     answers = _import(opened, requests, len(reading.texts))
     if opened.as_json:
         output.document(_document(reading, answers))
-        return
+        return 0
     output.facts([("imported", len(reading.texts))])
     show_issued(msgspec.json.decode(answers[-1], type=Issued))
+    return 0
+
+
+def _refuse(opened: Session, file: Path, reading: AliasReading) -> int:
+    """Name the lines that cannot be taken, with --json all of them; gives the exit code."""
+    refusal = invalid("file", f"{reading.refused_count:,} lines cannot be imported; nothing was")
+    _show_refused(file, reading)
+    if not opened.as_json:
+        raise refusal
+    output.note(f"error: {refusal}")
+    kind = kind_of(refusal)
+    output.document(_document(reading, [], error=kind.slug, message=str(refusal), exit_code=kind.exit_code))
+    return kind.exit_code
 
 
 def _requests(
@@ -136,9 +154,16 @@ def _import(opened: Session, requests: list[ImportAliases], count: int) -> list[
     return answers
 
 
-def _document(reading: AliasReading, answers: list[bytes]) -> bytes:
-    orders = [msgspec.Raw(answer) for answer in answers]
-    return msgspec.json.encode(Imported(len(reading.texts), reading.refused, reading.refused_count, orders))
+def _document(reading: AliasReading, answers: list[bytes], **failure: Any) -> bytes:
+    return msgspec.json.encode(
+        Imported(
+            texts=len(reading.texts),
+            refused=reading.refused,
+            refused_count=reading.refused_count,
+            orders=[msgspec.Raw(answer) for answer in answers],
+            **failure,
+        )
+    )
 
 
 def _show_refused(file: Path, reading: AliasReading) -> None:

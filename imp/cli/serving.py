@@ -40,5 +40,6 @@ def serve_(
         cookie_secure=False if insecure_cookie else None,
         log_level=log_level,
     )
-    output.note(f"serving {settings.directory} at http://{settings.host}:{settings.port}/ until Ctrl-C")
-    return serve(settings)
+    return serve(
+        settings, lambda address: output.note(f"serving {settings.directory} at http://{address}/ until Ctrl-C")
+    )

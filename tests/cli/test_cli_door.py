@@ -3,7 +3,10 @@
 Method: one real server; the same commands beside it and without it; files and keys that do not fit.
 """
 
+import errno
+import http.client
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -11,11 +14,13 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from imp import runfile
+from imp.directory import Directory
 
 START_S_MAX = 60
 
@@ -72,6 +77,77 @@ def _answers(imp, codes: list[str], target: Path) -> list[tuple[int, object]]:
     found = [(result.code, result.json) for result in (imp(*arguments, "--json", code=None) for arguments in asked)]
     manifest = imp("export", "spring", "--to", target, "--json").json
     return [*found, (0, (manifest["count"], manifest["sha256"]))]
+
+
+def test_a_server_that_comes_up_meanwhile_is_found(
+    brand: Path, imp, server: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A starting server owns the store before its run.json is there: the command waits for the one or the other."""
+    owner = runfile.read(brand)
+    assert owner is not None
+    (brand / runfile.RUN_FILE).unlink()
+    open_directory = Directory.open
+
+    async def open_then_show_the_server(*asked: Any) -> Directory:
+        try:
+            return await open_directory(*asked)
+        finally:
+            runfile.write(brand, owner)
+
+    monkeypatch.setattr(Directory, "open", open_then_show_the_server)
+    assert imp("order", "show", "spring", "--json").json["quantity"] == 1_000
+
+
+def test_an_owner_that_is_no_server_is_named_in_time(
+    brand: Path, imp, server: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = runfile.read(brand)
+    assert owner is not None
+    (brand / runfile.RUN_FILE).unlink()
+    monkeypatch.setenv("IMP_OPEN_TIMEOUT_US", "300000")
+    assert str(owner.pid) in imp("order", "show", "spring", code=5).err
+
+
+def test_many_codes_go_over_one_connection(
+    imp, codes: list[str], server: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[object] = []
+    connect = http.client.HTTPConnection.connect
+
+    def counted(connection: http.client.HTTPConnection) -> None:
+        made.append(connection)
+        connect(connection)
+
+    monkeypatch.setattr(http.client.HTTPConnection, "connect", counted)
+    assert len(imp("scan", *codes[:20], "--json").json) == 20
+    assert len(made) == 2, "one that asks whether the server answers, one for all codes"
+
+
+def test_serve_says_where_after_it_knows(brand: Path) -> None:
+    """Port 0 takes a free one; what is printed is the one it took."""
+    command = [sys.executable, "-m", "imp", "serve", "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        said = process.stderr.readline()
+        process.terminate()
+        process.stderr.read()
+    assert re.search(r"http://127\.0\.0\.1:[1-9]\d*/", said), said
+
+
+def test_doctor_finds_a_disk_that_refuses(brand: Path, imp, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A probe that cannot be written is a finding with a hint; the other checks go on."""
+    open_file = os.open
+
+    def refuse(path: Any, *more: Any, **others: Any) -> int:
+        if Path(path).name == ".doctor":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+        return open_file(path, *more, **others)
+
+    monkeypatch.setattr(os, "open", refuse)
+    found = {finding["check"]: finding for finding in imp("doctor", "--json", code=6).json}
+    assert found["disk flush"]["result"] == "fail"
+    assert "space" in found["disk flush"]["hint"]
+    assert {"packages", "clock", "server", "engine"} <= set(found)
 
 
 def test_a_killed_server_leaves_a_file_that_fools_nobody(brand: Path, imp, server: subprocess.Popen[bytes]) -> None:

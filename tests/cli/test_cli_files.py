@@ -116,7 +116,10 @@ def test_flaws_are_named_by_line_and_nothing_is_imported(
     refused = imp("import", file, "--set", old_labels, code=2)
     assert [line for line in (2, 3, 4, 5) if f"old.txt:{line}: " in refused.err] == [2, 3, 4, 5]
     assert "nothing was" in refused.err
-    assert len(imp("import", file, "--set", old_labels, "--dry-run", "--json").json["refused"]) == 4
+    for only_look in ((), ("--dry-run",)):  # scripts learn by the exit code, and which lines by the document
+        told = imp("import", file, "--set", old_labels, *only_look, "--json", code=2).json
+        assert [line for line, *_ in told["refused"]] == [2, 3, 4, 5]
+        assert (told["refused_count"], told["orders"], told["error"]) == (4, [], "invalid-input")
     file.write_text("first\nsecond\n")
     imp("import", file, "--set", old_labels, "--order", "a")
     for taken, line in (("metrics", 2), ("second", 3), (codes[0], 4)):

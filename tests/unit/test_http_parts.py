@@ -5,8 +5,8 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from litestar.datastructures import State
 from litestar.testing import RequestFactory, TestClient
 from structlog.testing import capture_logs
 
-from imp import runfile
+from imp import api_docs, runfile
+from imp.app import create_app
 from imp.asgi import HEADERS_BYTES_MAX, LATENCY_BUCKETS, Front, ScanLatency
 from imp.auth import admin_only
 from imp.degrade import LoopLag
@@ -26,6 +27,7 @@ from imp.errors import (
     EngineClosed,
     Forbidden,
     ImpError,
+    InvalidInput,
     NotFound,
     Poisoned,
     StorageError,
@@ -70,6 +72,25 @@ def test_damaged_run_file_counts_as_none(tmp_path: Path, content: bytes) -> None
     """A torn or foreign file is no live server."""
     (tmp_path / runfile.RUN_FILE).write_bytes(content)
     assert runfile.live(tmp_path) is None
+
+
+# description -----------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def opening_nothing(_app: Litestar) -> AsyncIterator[None]:
+    """A lifespan without a data directory."""
+    yield
+
+
+def test_the_description_is_rendered_at_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests for page and JSON only send bytes: rendering takes tens of milliseconds on the loop of the scans."""
+    app = create_app(opening_nothing, LoopLag(), ScanLatency())
+    with TestClient(app) as client:
+        monkeypatch.setattr(api_docs, "encode_json", None)
+        monkeypatch.setattr(api_docs, "_document", None)
+        assert b"/v1/scans/batch" in client.get("/docs").content
+        assert "/v1/scans/batch" in client.get("/docs/openapi.json").json()["paths"]
 
 
 # front -----------------------------------------------------------------------------------------------
@@ -242,6 +263,14 @@ def test_a_bound_port_is_exclusive() -> None:
         assert address == f"127.0.0.1:{port}"
         with pytest.raises(ImpError, match=f"PORT={port + 1}"):
             bind("127.0.0.1", port)
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "a..b"])
+def test_a_host_of_elsewhere_is_told(host: str) -> None:
+    """An address that is not this machine's, or none at all, is the host's fault: another port would not help."""
+    with pytest.raises(InvalidInput, match="address of this machine") as told:
+        bind(host, 0)
+    assert told.value.field == "host"
 
 
 def test_listening_everywhere_is_reached_at_loopback() -> None:
