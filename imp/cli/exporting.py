@@ -17,8 +17,8 @@ from imp.issuing.export.manifest import Manifest
 from imp.issuing.export.names import Names
 from imp.issuing.export.progress import rows_done
 from imp.issuing.export.schemas import Export
-from imp.issuing.schemas import PlanExport
-from imp.results import ExportPlan
+from imp.issuing.schemas import GetOrder, PlanExport
+from imp.results import ExportPlan, Order
 
 _POLL_S = 0.2
 _BY_SUFFIX = sorted(FORMS, key=len, reverse=True)
@@ -54,17 +54,18 @@ def export_(
     path = target.absolute()
     fields = {"to": str(path), "form": form or _form_of(path), "restart": restart, **options}
     request = msgspec.convert(fields, Export)
-    plan_request = PlanExport(order=request.order, include_frozen=request.include_frozen)
     try:
-        answer = opened.door.raw("export_plan", opened.tenant, plan_request)
-        plan = msgspec.json.decode(answer, type=ExportPlan)
         if dry_run:
-            opened.print(answer, ExportPlan, lambda planned: _show_plan(planned, request))
+            plan = PlanExport(order=request.order, include_frozen=request.include_frozen)
+            opened.answer("export_plan", plan, ExportPlan, lambda planned: _show_plan(planned, request))
             return
-        with _shown_progress(Names(path), plan.count):
+        order = opened.ask("get_order", GetOrder(order=request.order), Order)
+        with _shown_progress(Names(path), order.quantity):
             answer = opened.door.raw("export", opened.tenant, request)
     except Conflict as error:
         raise Hinted(error, _hint(str(error))) from error
+    except KeyboardInterrupt as error:
+        raise Hinted(error, "the same command goes on where it was") from error
     opened.print(answer, Manifest, lambda manifest: _show_manifest(path, manifest))
 
 
@@ -103,7 +104,6 @@ def _hint(message: str) -> str:
 
 
 def _show_plan(plan: ExportPlan, request: Export) -> None:
-    left_out = sum(count for _, count in plan.left_out)
     faces = [face.face for face in plan.faces]
     output.facts(
         [
@@ -111,7 +111,7 @@ def _show_plan(plan: ExportPlan, request: Export) -> None:
             ("form", request.form),
             ("items", plan.count),
             ("faces", faces),
-            ("left out", left_out),
+            ("left out", plan.span - plan.count),
         ]
     )
 

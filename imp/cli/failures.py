@@ -28,7 +28,7 @@ _HINTS = {
 class Hinted(Exception):
     """An error with a hint that fits this place better than the general one."""
 
-    def __init__(self, error: Exception, hint: str) -> None:
+    def __init__(self, error: BaseException, hint: str) -> None:
         super().__init__(str(error))
         self.error = error
         self.hint = hint

@@ -14,6 +14,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from imp.cli.failures import INTERRUPTED
+
 _PLAIN_PROGRESS_S = 5.0
 _PATIENCE_S = 2.0
 
@@ -131,7 +133,8 @@ def confirm(question: str, *, yes: bool) -> None:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise click.UsageError("this needs a confirmation: look at it with --dry-run, then repeat with --yes")
     if not click.confirm(question, err=True):
-        raise click.Abort
+        note("nothing was changed")
+        raise click.exceptions.Exit(INTERRUPTED)
 
 
 def day_time(at_us: int | None) -> str | None:

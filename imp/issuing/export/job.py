@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from imp.errors import CorruptData, IncompatibleData, InvalidInput
 from imp.issuing.export.files import write_whole
@@ -22,6 +24,7 @@ Symbol = Literal["qr", "datamatrix"]
 FORMS: tuple[str, ...] = get_args(Form)
 IMAGE_FORMS = ("png", "svg")
 
+_OF_RANGES = b"0123456789[], \n"
 _LINK_PREFIX = re.compile(r"https?://[A-Za-z0-9.:\[\]_-]+(/[A-Za-z0-9._~%-]+)*/")
 
 
@@ -35,8 +38,9 @@ class JobFace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ExportJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One export. Serials are numbers inside the key space; an item's index is its serial minus `first_serial`.
 
-    span: serials the order covers, left-out ones included. left_out: (first serial, count) of serials that are not
-    written (void items, serials skipped by the word list), ascending and disjoint. count: items that will be written.
+    span: serials the order covers, left-out ones included. left_out: [[first serial, count], …] of serials that are not
+    written (void items, serials skipped by the word list), ascending and disjoint; there may be millions, so they stay
+    JSON until `left_out_ranges`. count: items that will be written.
     link_prefix: what precedes a code in its link. labels_per_roll: rows after which TXT starts the next roll.
     """
 
@@ -49,7 +53,7 @@ class ExportJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     faces: tuple[JobFace, ...]
     first_serial: int
     span: int
-    left_out: tuple[tuple[int, int], ...]
+    left_out: msgspec.Raw
     count: int
     link_prefix: str
     form: Form
@@ -84,28 +88,33 @@ def check(job: ExportJob) -> ExportJob:
         raise InvalidInput("codes_per_chunk, labels_per_roll: at least 1 is accepted")
     if not _LINK_PREFIX.fullmatch(job.link_prefix):
         raise InvalidInput(f"link_prefix: {job.link_prefix!r} is not like https://id.example.com/ (it ends in a slash)")
-    _check_left_out(job)
     if job.form in IMAGE_FORMS and job.count > IMAGES_MAX:
         raise InvalidInput(f"form: {job.form} images are for up to {IMAGES_MAX:,} codes, the order has {job.count:,}")
     return job
 
 
-def _check_left_out(job: ExportJob) -> None:
-    """Ranges must ascend inside the span, and what they leave must be `count`."""
-    end, left = job.first_serial, 0
-    for first, count in job.left_out:
-        if first < end or count < 1:
-            raise InvalidInput(f"left_out: range {first}+{count} does not ascend")
-        end, left = first + count, left + count
-    if end > job.first_serial + job.span:
-        raise InvalidInput("left_out: a range ends after the order")
-    if job.span - left != job.count:
-        raise InvalidInput(f"count: {job.count} does not fit {job.span} serials with {left} left out")
+def left_out_ranges(job: ExportJob) -> npt.NDArray[np.int64]:
+    """Serials that are not written as rows of (first, count); InvalidInput when they are not what the job may have."""
+    text = bytes(job.left_out)
+    digits = b"" if text.translate(None, _OF_RANGES) else text.translate(None, b"[] \n")
+    numbers = np.fromstring(digits, dtype=np.int64, sep=",")
+    if 2 * (text.count(b"[") - 1) != len(numbers):
+        raise InvalidInput("left_out: not a list of [first serial, count]")
+    ranges = numbers.reshape(-1, 2)
+    first, count = ranges[:, 0], ranges[:, 1]
+    ends = first + count
+    if (count < 1).any() or (first[1:] < ends[:-1]).any():
+        raise InvalidInput("left_out: the ranges do not ascend")
+    if len(ranges) and (first[0] < job.first_serial or ends[-1] > job.first_serial + job.span):
+        raise InvalidInput("left_out: a range lies outside the order")
+    if job.span - int(count.sum()) != job.count:
+        raise InvalidInput(f"count: {job.count} does not fit {job.span} serials with {int(count.sum())} left out")
+    return ranges
 
 
 def save(job: ExportJob, path: Path) -> None:
     """Write the job file (mode 0600), whole or not at all."""
-    write_whole(path, msgspec.json.format(msgspec.json.encode(job), indent=1) + b"\n")
+    write_whole(path, msgspec.json.encode(job) + b"\n")
 
 
 def load(path: Path) -> ExportJob:

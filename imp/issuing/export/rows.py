@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from imp.issuing.export.job import ExportJob
+from imp.issuing.export.job import ExportJob, left_out_ranges
 
 Bytes2 = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.int64]
@@ -45,7 +45,7 @@ class Rows:
     def __init__(self, job: ExportJob, encoders: Encoders) -> None:
         self._job = job
         self._encoders = [encoders[face.face] for face in job.faces]
-        left = np.array(job.left_out, dtype=np.int64).reshape(-1, 2)
+        left = left_out_ranges(job)
         self._out_first: Numbers = left[:, 0] - job.first_serial
         self._out_end: Numbers = self._out_first + left[:, 1]
 
