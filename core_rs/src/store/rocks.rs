@@ -10,7 +10,7 @@ use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{
     BlockBasedIndexType, BlockBasedOptions, BlockBasedTablePinningTier, Cache, ColumnFamily,
     ColumnFamilyDescriptor, DB, DBCompactionStyle, DBCompressionType, DBRecoveryMode, DataBlockIndexType,
-    ErrorKind, MemtableFactory, Options, ReadOptions, SliceTransform, WriteBatch, WriteOptions,
+    Env, ErrorKind, MemtableFactory, Options, ReadOptions, SliceTransform, WriteBatch, WriteOptions,
 };
 
 use super::owner::{Owner, OwnerFile};
@@ -26,12 +26,15 @@ const OPEN_POLL: Duration = Duration::from_millis(20);
 const BLOCK_CACHE_BYTES: usize = 256 << 20;
 /// Upper bound of the journal, which is replayed at open after a crash.
 const WAL_BYTES_MAX: u64 = 128 << 20;
-/// About a second of full load: small enough that a flush is short and that the journal, which
-/// lives as long as the memtables it fills, stays within its bound.
-const MEMTABLE_BYTES: usize = 32 << 20;
+/// Half a second of full load: small enough that a flush is a short burst beside the loop and that
+/// the journal, which lives as long as the memtables it fills, stays within its bound.
+const MEMTABLE_BYTES: usize = 16 << 20;
 /// Quiet families get this part of a busy one's memtable.
 const QUIET_PART: usize = 4;
-/// Memory per bucket of a hash memtable: room for about one record or event each.
+/// Tables of level 0, and sorted runs of events, that start a merge.
+const LEVEL_0_TABLES: i32 = 6;
+const EVENT_RUNS: i32 = 8;
+/// Memory per bucket of a hash memtable: room for about one record each.
 const BYTES_PER_BUCKET: usize = 128;
 /// What one operation of a RocksDB batch needs beside key and value: tag, family, two lengths.
 const OPERATION_OVERHEAD_BYTES: usize = 12;
@@ -82,6 +85,7 @@ impl RocksStore {
         // spelling would get a second lock and corrupt the data.
         let path = path.canonicalize().map_err(unusable_for)?;
         // Look-ups take no lock in this kind of cache; an entry size of 0 lets it size itself.
+        lower_compaction_priority()?;
         let cache = Cache::new_hyper_clock_cache(options.block_cache_bytes, 0);
         let db = open_within(&path, &cache, options)?;
         let owner = Owner::current().write_to(&path).map_err(unusable_for)?;
@@ -332,6 +336,15 @@ fn write_options() -> WriteOptions {
     options
 }
 
+/// Compactions take seconds of processor time and nobody waits for them: on a machine without a
+/// spare core they must not take turns with the loop. Flushes keep their priority, since writers
+/// run out of memtables without them. Holds for the whole process; doing it again changes nothing.
+fn lower_compaction_priority() -> Result<()> {
+    let mut threads = Env::new().map_err(from_rocks)?;
+    threads.lower_thread_pool_cpu_priority();
+    Ok(())
+}
+
 /// Options of the database as a whole.
 fn database_options() -> Options {
     let mut options = Options::default();
@@ -342,7 +355,7 @@ fn database_options() -> Options {
     options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
     // Replay runs before the first answer; this bounds it.
     options.set_max_total_wal_size(WAL_BYTES_MAX);
-    // What a hash memtable asks for; see `busy_family`.
+    // What the memtables of `record_family` and `append_family` ask for.
     options.set_allow_concurrent_memtable_write(false);
     // One flush and one compaction beside the loop and the engine: what two cores carry.
     options.set_max_background_jobs(2);
@@ -364,7 +377,8 @@ fn database_options() -> Options {
 fn families(cache: &Cache, memtable_bytes: usize) -> Vec<ColumnFamilyDescriptor> {
     let describe = |family: Family| {
         let mut options = match family {
-            Family::Scan | Family::Event => busy_family(memtable_bytes),
+            Family::Scan => record_family(memtable_bytes),
+            Family::Event => append_family(memtable_bytes),
             _ => quiet_family(memtable_bytes / QUIET_PART),
         };
         let mut table = table_options(cache);
@@ -372,8 +386,7 @@ fn families(cache: &Cache, memtable_bytes: usize) -> Vec<ColumnFamilyDescriptor>
             Family::Scan | Family::Redeem | Family::Link | Family::Alias | Family::Applied => {
                 add_point_filter(&mut table);
             }
-            Family::Event => merge_lazily(&mut options),
-            Family::Meta | Family::Order | Family::Ledger => {}
+            Family::Meta | Family::Order | Family::Ledger | Family::Event => {}
         }
         options.set_block_based_table_factory(&table);
         ColumnFamilyDescriptor::new(family.name(), options)
@@ -381,18 +394,30 @@ fn families(cache: &Cache, memtable_bytes: usize) -> Vec<ColumnFamilyDescriptor>
     Family::ALL.into_iter().map(describe).collect()
 }
 
-/// Families that every scan writes. Their memtable is a hash table: inserting a random key into a
-/// skip list misses the processor's caches at every level, which costs more than the rest of the
-/// write, and a hash table also answers a get, present or absent, in one step. The price: a walk
-/// sorts the memtable first, so walk once over a range rather than often over parts of it; and
-/// threads cannot insert at the same time, which the journal they share keeps them from anyway.
-fn busy_family(memtable_bytes: usize) -> Options {
+/// The records, which every scan reads and writes one at a time. Their memtable is a hash table:
+/// inserting a random key into a skip list misses the processor's caches at every level, which
+/// costs more than the rest of the write, and a hash table also answers a get, present or absent,
+/// in one step. The price: a walk sorts the memtable first, and threads cannot insert at the same
+/// time, which the journal they share keeps them from anyway.
+fn record_family(memtable_bytes: usize) -> Options {
     let mut options = family_options(memtable_bytes);
     // The bucket of a record is chosen by its whole key.
     options.set_prefix_extractor(SliceTransform::create_noop());
     options.set_memtable_factory(MemtableFactory::HashLinkList {
         bucket_count: memtable_bytes / BYTES_PER_BUCKET,
     });
+    options
+}
+
+/// The events: appended by every scan, read once in order, deleted by range, never asked for by
+/// key. Their memtable is a plain list that is sorted when somebody walks it or it is flushed, so
+/// walk once over all stripes rather than once per stripe. Sorted runs are merged lazily
+/// (universal): leveled compaction would rewrite every event some ten times.
+fn append_family(memtable_bytes: usize) -> Options {
+    let mut options = family_options(memtable_bytes);
+    options.set_memtable_factory(MemtableFactory::Vector);
+    options.set_compaction_style(DBCompactionStyle::Universal);
+    options.set_level_zero_file_num_compaction_trigger(EVENT_RUNS);
     options
 }
 
@@ -414,13 +439,6 @@ fn add_point_filter(table: &mut BlockBasedOptions) {
     // A hash table per block instead of a binary search over keys that share their first bytes.
     table.set_data_block_index_type(DataBlockIndexType::BinaryAndHash);
     table.set_data_block_hash_ratio(0.75);
-}
-
-/// Events are appended per stripe, read once in order and deleted by range. Sorted runs are merged
-/// lazily (universal): leveled compaction would rewrite every event some ten times.
-fn merge_lazily(options: &mut Options) {
-    options.set_compaction_style(DBCompactionStyle::Universal);
-    options.set_level_zero_file_num_compaction_trigger(8);
 }
 
 fn table_options(cache: &Cache) -> BlockBasedOptions {
@@ -452,9 +470,13 @@ fn family_options(memtable_bytes: usize) -> Options {
         DBCompressionType::Lz4,
         DBCompressionType::Lz4,
     ]);
-    // With no_slowdown a slow-down is a refusal. Reads are guarded by filters and bear many tables
-    // in level 0, so refusing starts late.
-    options.set_level_zero_slowdown_writes_trigger(64);
-    options.set_level_zero_stop_writes_trigger(96);
+    // A record is looked for in every table of level 0, and each merge of level 0 rewrites level 1:
+    // six tables balance the two, with a level 1 of the same size.
+    options.set_level_zero_file_num_compaction_trigger(LEVEL_0_TABLES);
+    options.set_max_bytes_for_level_base(memtable_bytes as u64 * LEVEL_0_TABLES as u64);
+    // With no_slowdown a slow-down is a refusal. Looking through many tables is slow, but their
+    // filters make it bearable, and it is better than not recording: refusing starts late.
+    options.set_level_zero_slowdown_writes_trigger(256);
+    options.set_level_zero_stop_writes_trigger(320);
     options
 }
