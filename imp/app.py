@@ -14,7 +14,8 @@ from imp.degrade import LoopLag, ShedLoad
 from imp.errors import ImpError
 from imp.governance.controllers import Commands, Keys
 from imp.health import ROUTES as HEALTH_ROUTES
-from imp.issuing.controllers import Orders
+from imp.issuing.controllers import Orders, provide_stream_places
+from imp.issuing.streaming import Places
 from imp.lifespan import Lifespan, serving
 from imp.metrics import MeasureRequests, Metrics
 from imp.problems import EXCEPTION_HANDLERS
@@ -52,7 +53,10 @@ def create_app(lifespan: Lifespan, lag: LoopLag, latency: ScanLatency) -> Litest
     )
     app = Litestar(
         route_handlers=[api, run_verb, *HEALTH_ROUTES, *LINK_ROUTES],
-        dependencies={"engine": Provide(provide_engine, sync_to_thread=False)},
+        dependencies={
+            "engine": Provide(provide_engine, sync_to_thread=False),
+            "stream_places": Provide(provide_stream_places, sync_to_thread=False),
+        },
         middleware=[MeasureRequests(metrics.requests), ShedLoad(lag)],
         exception_handlers=EXCEPTION_HANDLERS,
         lifespan=[lifespan],
@@ -60,7 +64,7 @@ def create_app(lifespan: Lifespan, lag: LoopLag, latency: ScanLatency) -> Litest
         openapi_config=openapi_config(),
         request_max_body_size=BODY_BYTES_MAX,
         response_headers=[ResponseHeader("x-content-type-options", value="nosniff")],
-        state=State({"metrics": metrics}),
+        state=State({"metrics": metrics, "stream_places": Places()}),
     )
     render_docs(app)
     return app

@@ -9,7 +9,7 @@ import msgspec
 
 from imp.errors import invalid, invalid_request
 
-__all__ = ["Settings"]
+__all__ = ["Settings", "without_settings"]
 
 _PREFIX = "IMP_"
 
@@ -78,6 +78,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         shown["secret"] = None if self.secret is None else "…"
         shown["database_url"] = None if self.database_url is None else self.database_url.split("://")[0] + "://…"
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
+
+def without_settings() -> dict[str, str]:
+    """The environment for processes that need no setting: what secrets and passwords `IMP_*` holds stays here."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(_PREFIX)}
 
 
 def _from_text(kind: type, value: object) -> object:

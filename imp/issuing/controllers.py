@@ -1,10 +1,12 @@
 """Issuing over the API: orders, imports of foreign codes, an order's codes."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any, cast
 
 import msgspec
-from litestar import Controller, get, post
+from litestar import Controller, Request, get, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, FromQuery, JSONBody
@@ -18,9 +20,14 @@ from imp.governance.schemas import Principal
 from imp.issuing import schemas
 from imp.issuing.export.schemas import Export
 from imp.issuing.export.service import plan_job
-from imp.issuing.streaming import MEDIA_TYPES, StreamForm, stream
+from imp.issuing.streaming import MEDIA_TYPES, Places, StreamForm, stream
 from imp.results import Order
 from imp.wire import PageSize
+
+
+def provide_stream_places(request: Request[Any, Any, Any]) -> Places:
+    """Dependency: the places for streams of the whole server."""
+    return cast("Places", request.app.state.stream_places)
 
 
 class Orders(Controller):
@@ -78,17 +85,23 @@ class Orders(Controller):
     )
     async def stream_codes(
         self,
+        *,
         order: FromPath[Id],
         engine: NamedDependency[NativeEngine],
+        stream_places: NamedDependency[Places],
         principal: NamedDependency[Principal],
         form: FromQuery[StreamForm] = "csv",
-        include_frozen: FromQuery[bool] = False,  # a query parameter has no position
+        include_frozen: FromQuery[bool] = False,
     ) -> Stream:
-        """All codes that are not void; 409 while items are frozen or recalled, unless `include_frozen`."""
+        """All codes that are not void; 409 while items are frozen or recalled, unless `include_frozen`.
+
+        503 with `Retry-After` while two other orders are being streamed. A transfer that breaks off is not the whole
+        order.
+        """
         tenant = principal.tenant
         asked = Export(order=order, to="-", form=form, include_frozen=include_frozen)
         job = await asyncio.to_thread(plan_job, engine, tenant, asked)
-        rows = stream(msgspec.json.encode(job), engine.export_keys(tenant, order))
+        rows = stream(msgspec.json.encode(job), engine.export_keys(tenant, order), stream_places)
         first = await anext(rows, b"")  # a failure to start is still a problem, not a broken stream
         return Stream(
             _after(first, rows),
@@ -97,7 +110,8 @@ class Orders(Controller):
         )
 
 
-async def _after(first: bytes, rows: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield first
-    async for piece in rows:
-        yield piece
+async def _after(first: bytes, rows: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    async with aclosing(rows):
+        yield first
+        async for piece in rows:
+            yield piece

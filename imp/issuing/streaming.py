@@ -8,26 +8,53 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Generator, Iterator, Sequence
 from typing import BinaryIO, Final, Literal, cast
 
 import msgspec
+import structlog
 
-from imp.errors import ImpError
+from imp.errors import Busy, ImpError
+from imp.settings import without_settings
 
 StreamForm = Literal["csv", "parquet"]
 
 MEDIA_TYPES: Final[dict[StreamForm, str]] = {
-    "csv": "text/csv; charset=utf-8",
+    "csv": "text/csv",
     "parquet": "application/vnd.apache.parquet",
 }
 
+STREAMS_MAX: Final = 2
+"""Processes that make rows at the same time; one more request is asked to come back."""
+
+_COMMAND: Final = (sys.executable, "-m", "imp.issuing.streaming")
 _READ_BYTES: Final = 256 * 1024
 _NICENESS: Final = 5
 
 
+log = structlog.stdlib.get_logger("imp.issuing")
+
+
 class StreamBroken(ImpError):
     """The process that makes the rows ended early; what was sent is not the whole order."""
+
+
+class Places:
+    """How many streams may run at once. A place is free again when its stream is over, however it ends."""
+
+    def __init__(self, places: int = STREAMS_MAX) -> None:
+        self._free = places
+
+    @contextlib.contextmanager
+    def one(self) -> Generator[None]:
+        """Hold a place; raises Busy when there is none."""
+        if self._free == 0:
+            raise Busy("other orders are being streamed; repeat the request when one of them is done")
+        self._free -= 1
+        try:
+            yield
+        finally:
+            self._free += 1
 
 
 class StreamJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,29 +68,32 @@ class StreamJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"StreamJob({len(self.keys)} faces)"
 
 
-async def stream(job: bytes, keys: Sequence[tuple[str, int, bytes]]) -> AsyncIterator[bytes]:
+async def stream(job: bytes, keys: Sequence[tuple[str, int, bytes]], places: Places) -> AsyncGenerator[bytes]:
     """Rows of an export job, in pieces. The process ends with the iterator, however that ends.
 
-    Raises StreamBroken when rows are missing.
+    Raises Busy before the first piece when no place is free, StreamBroken when rows are missing.
     """
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "imp.issuing.streaming", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
-    )
-    told = cast("asyncio.StreamWriter", process.stdin)
-    rows = cast("asyncio.StreamReader", process.stdout)
-    try:
-        asked = StreamJob(msgspec.Raw(job), tuple((face, slot, key.hex()) for face, slot, key in keys))
-        told.write(msgspec.json.encode(asked))
-        told.close()
-        while piece := await rows.read(_READ_BYTES):
-            yield piece
-        if await process.wait() != 0:
-            raise StreamBroken(f"the process that makes the rows ended with code {process.returncode}")
-    finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+    with places.one():
+        process = await asyncio.create_subprocess_exec(
+            *_COMMAND, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env=without_settings()
+        )
+        told = cast("asyncio.StreamWriter", process.stdin)
+        rows = cast("asyncio.StreamReader", process.stdout)
+        try:
+            asked = StreamJob(msgspec.Raw(job), tuple((face, slot, key.hex()) for face, slot, key in keys))
+            told.write(msgspec.json.encode(asked))
+            told.close()
+            while piece := await rows.read(_READ_BYTES):
+                yield piece
+            if await process.wait() != 0:
+                broken = StreamBroken(f"the process that makes the rows ended with code {process.returncode}")
+                log.error("stream broken", cause=str(broken))  # the answer has begun: the client sees it break off
+                raise broken
+        finally:
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
 
 
 def main(told: BinaryIO, out: BinaryIO) -> None:

@@ -10,6 +10,7 @@ import msgspec
 
 from imp.errors import ImpError, error_of
 from imp.issuing.export.manifest import Manifest
+from imp.settings import without_settings
 
 FaceKey = tuple[str, int, bytes]
 """(face, slot, key), as `Engine.export_keys` gives them."""
@@ -55,7 +56,7 @@ async def run_job(job_file: Path, keys: Sequence[FaceKey]) -> Manifest:
     Raises what stopped the job; called again, the export goes on where it was. Cancelling stops the process.
     """
     command = (sys.executable, "-m", "imp.issuing.export", str(job_file))
-    process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE)
+    process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, env=without_settings())
     try:
         last = await _converse(process, keys)
     finally:
