@@ -3,6 +3,7 @@
 import hmac
 from ipaddress import ip_address
 from typing import Any, Final, cast
+from urllib.parse import urlsplit
 
 from litestar import Request
 from litestar.connection import ASGIConnection
@@ -48,12 +49,16 @@ def bearer_token(connection: Connection) -> str:
 
 
 def admin_only(connection: Connection, _handler: BaseRouteHandler) -> None:
-    """Guard of the admin door: a direct connection from this machine that knows the token of run.json.
+    """Guard of the admin door: from a loopback address to a loopback Host, with the token of run.json.
 
-    A request that came through a proxy is refused even when the proxy runs on this machine.
+    A proxy on this machine that says so by a forwarding header is refused. One that says nothing and rewrites the Host
+    cannot be told from a command: whoever runs a proxy blocks /v1/admin there, and then the token is the second lock.
     """
     if not _is_local(connection) or any(name in connection.headers for name in _FORWARDED):
-        raise Forbidden("the admin door answers only to commands run on this machine")
+        raise Forbidden(
+            "the admin door answers only to commands on this machine that reach the server at a loopback address;"
+            " let it listen at 127.0.0.1, or at 0.0.0.0 for all"
+        )
     expected = cast("str", connection.app.state.admin_token)
     if not hmac.compare_digest(bearer_token(connection).encode(), expected.encode()):
         raise Unauthenticated(
@@ -82,8 +87,17 @@ def control_of(connection: Connection) -> Control:
 
 
 def _is_local(connection: Connection) -> bool:
-    """From the loopback interface, or from the very address that was connected to."""
-    client, server = connection.client, connection.scope["server"]
-    if client is None:
+    """From a loopback address to one: a page in a browser of this machine names another Host."""
+    client = connection.client
+    try:
+        host = urlsplit(f"//{connection.headers.get('host', '')}").hostname or ""
+    except ValueError:
         return False
-    return ip_address(client.host).is_loopback or (server is not None and client.host == server[0])
+    return client is not None and _is_loopback(client.host) and (host == "localhost" or _is_loopback(host))
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return False

@@ -236,20 +236,26 @@ def test_failure_of_the_worker_reaches_the_parent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "token", "refusal"),
+    ("address", "host", "token", "refusal"),
     [
-        ("127.0.0.1", "right", None),
-        ("::1", "right", None),
-        ("10.0.0.5", "right", None),
-        ("127.0.0.1", "wrong", Unauthenticated),
-        ("127.0.0.1", "", Unauthenticated),
-        ("192.0.2.7", "right", Forbidden),
+        ("127.0.0.1", "127.0.0.1:8000", "right", None),
+        ("127.0.0.1", "localhost:8000", "right", None),
+        ("::1", "[::1]:8000", "right", None),
+        ("127.0.0.1", "127.0.0.1:8000", "wrong", Unauthenticated),
+        ("127.0.0.1", "127.0.0.1:8000", "", Unauthenticated),
+        ("127.0.0.1", "id.acme.example", "right", Forbidden),
+        ("127.0.0.1", "127.0.0.1.acme.example", "right", Forbidden),
+        ("127.0.0.1", "", "right", Forbidden),
+        ("127.0.0.1", "[", "right", Forbidden),
+        ("10.0.0.5", "127.0.0.1:8000", "right", Forbidden),
+        ("10.0.0.5", "10.0.0.5:8000", "right", Forbidden),
+        ("192.0.2.7", "127.0.0.1:8000", "right", Forbidden),
     ],
 )
-def test_admin_door(address: str, token: str, refusal: type[ImpError] | None) -> None:
-    """Loopback, or this machine under the address that was asked (10.0.0.5), with the right token."""
+def test_admin_door(address: str, host: str, token: str, refusal: type[ImpError] | None) -> None:
+    """From loopback to loopback with the right token, nothing else; the server's other address, 10.0.0.5, is neither."""
     app = Litestar(logging_config=None, openapi_config=None, state=State({"admin_token": "right"}))
-    request = RequestFactory(app=app).post("/", headers={"authorization": f"Bearer {token}"})
+    request = RequestFactory(app=app).post("/", headers={"authorization": f"Bearer {token}", "host": host})
     request.scope.update(client=(address, 40_000), server=("10.0.0.5", 8_000))
     with pytest.raises(refusal) if refusal else nullcontext():
         admin_only(request, thing)
