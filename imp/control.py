@@ -245,6 +245,7 @@ class Control:
             device=None if request.device is None else request.device.encode(),
             language=request.language,
             idempotency_key=None if request.idempotency_key is None else request.idempotency_key.encode(),
+            caller=self.actor.encode(),
             count=request.count,
         )
         return msgspec.Raw(self._directory.engine.scan(tenant, request.code.encode(), context))
@@ -252,7 +253,7 @@ class Control:
     @_verb("read")
     async def lookup(self, tenant: str, request: governance.LookUp) -> msgspec.Raw:
         """All that is known of a code, without counting; decodes as imp.results.Lookup."""
-        return msgspec.Raw(self._directory.engine.lookup(tenant, request.code.encode()))
+        return msgspec.Raw(self._directory.engine.lookup(tenant, request.code.encode(), request.role))
 
     @_verb("keys")
     async def create_key(self, tenant: str, request: governance.CreateKey) -> governance.CreatedKey:

@@ -301,9 +301,9 @@ class Engine:
         rows = self._core.scan_many(self._tenant, codes, context or self._context, width)
         return np.frombuffer(rows, dtype=_ROW)
 
-    def lookup(self, code: str | bytes) -> Lookup:
-        """All that is known of a code, without counting a scan."""
-        return msgspec.json.decode(self._core.lookup(self._tenant, _text(code)), type=Lookup)
+    def lookup(self, code: str | bytes, *, role: governance.Role = "system") -> Lookup:
+        """All that is known of a code, without counting a scan; only role "risk" reads why a code is unknown."""
+        return msgspec.json.decode(self._core.lookup(self._tenant, _text(code), role), type=Lookup)
 
     def durable(self) -> None:
         """Wait until every scan so far is on disk."""

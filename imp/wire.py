@@ -9,6 +9,9 @@ from imp.commands import EventId, Id
 
 PAGE_SIZE_MAX = 200
 
+CALLER_TEXT_BYTES_MAX = 128
+"""Longest opaque text of a caller: a device, an idempotency key. In UTF-8, because that is what the engine keeps."""
+
 PageSize = Annotated[int, msgspec.Meta(ge=1, le=PAGE_SIZE_MAX)]
 
 
@@ -31,6 +34,13 @@ class PageRequest(Request, frozen=True, kw_only=True):
 
     after: Id | None = None
     limit: PageSize = 50
+
+
+def check_caller_texts(**texts: str | None) -> None:
+    """Refuse opaque texts of a caller that are empty or too long; for `__post_init__`, which tells of it as 400."""
+    for name, text in texts.items():
+        if text is not None and not 1 <= (size := len(text.encode())) <= CALLER_TEXT_BYTES_MAX:
+            raise ValueError(f"{name}: {size} bytes; 1 to {CALLER_TEXT_BYTES_MAX} are accepted")
 
 
 def cut[R](rows: list[R], limit: int, key: Callable[[R], str]) -> tuple[list[R], str | None]:

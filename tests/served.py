@@ -179,7 +179,7 @@ async def make_world(path: Path) -> World:
         keys = {
             "all": await maker.key("all", "consumer", ("scan", "read", "command", "export", "issue", "write", "keys")),
             "read": await maker.key("read", "consumer", ("read",)),
-            "risk": await maker.key("risk", "risk", ("scan",)),
+            "risk": await maker.key("risk", "risk", ("scan", "read")),
             "other": await maker.other_tenant(),
         }
         return World(path, keys, pools, maker.codes)

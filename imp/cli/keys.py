@@ -1,14 +1,16 @@
 """`imp key`: API keys of a tenant."""
 
+from typing import get_args
+
 import click
 import msgspec
 
 from imp.cli import output
 from imp.cli.options import Session, with_session, yes_option
-from imp.governance.schemas import ApiKey, CreatedKey, CreateKey, Keys, ListKeys, RevokeKey
+from imp.governance.schemas import ApiKey, CreatedKey, CreateKey, Keys, KeyScope, ListKeys, RevokeKey, Role
 
-_ROLES = ("consumer", "dealer", "store", "inspector", "system", "risk")
-_SCOPES = ("scan", "read", "write", "issue", "command", "export", "keys")
+_ROLES: tuple[Role, ...] = get_args(Role)
+_SCOPES: tuple[KeyScope, ...] = get_args(KeyScope)
 
 
 @click.group("key")

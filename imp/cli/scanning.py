@@ -1,6 +1,6 @@
 """`imp scan`, `imp lookup`."""
 
-from typing import BinaryIO
+from typing import BinaryIO, get_args
 
 import click
 import msgspec
@@ -8,11 +8,11 @@ import msgspec
 from imp.cli import output
 from imp.cli.options import Session, with_session
 from imp.cli.texts import read_codes
-from imp.governance.schemas import LookUp, Scan
+from imp.governance.schemas import LookUp, Role, Scan
 from imp.results import Answer, Lookup
 
 _CODES_MAX = 100_000
-_ROLES = ("consumer", "dealer", "store", "inspector", "system", "risk")
+_ROLES: tuple[Role, ...] = get_args(Role)
 
 
 @click.command("scan")
@@ -50,10 +50,13 @@ def scan_(
 
 @click.command("lookup")
 @click.argument("code")
+@click.option(
+    "--role", type=click.Choice(_ROLES), default="system", show_default=True, help="risk reads why it is unknown."
+)
 @with_session
-def lookup_(opened: Session, code: str) -> None:
+def lookup_(opened: Session, code: str, role: Role) -> None:
     """Show all that is known of CODE; this is no scan."""
-    opened.answer("lookup", LookUp(code=code), Lookup, _show_lookup)
+    opened.answer("lookup", LookUp(code=code, role=role), Lookup, _show_lookup)
 
 
 def _texts(codes: tuple[str, ...], codes_file: BinaryIO | None) -> list[str]:
@@ -69,7 +72,7 @@ def _row(code: str, answer: Answer) -> tuple[object, ...]:
 
 
 def _show_lookup(found: Lookup) -> None:
-    shown = ("code", "state", "lifecycle", "holds", "order", "product", "lot", "face", "index", "serial")
+    shown = ("code", "state", "reason", "lifecycle", "holds", "order", "product", "lot", "face", "index", "serial")
     output.facts([(name, getattr(found, name)) for name in shown])
     if found.faces:
         rows = [

@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import secrets
 import uuid
+from typing import cast
 
 from sqlalchemy import select
 
@@ -16,7 +17,7 @@ from imp.clock import Clock
 from imp.database import Database, TenantRepository
 from imp.errors import NotFound, Unauthenticated
 from imp.governance.models import ApiKeyEntry
-from imp.governance.schemas import ApiKey, CreatedKey, CreateKey, Keys, ListKeys, Principal
+from imp.governance.schemas import ApiKey, CreatedKey, CreateKey, Keys, ListKeys, Principal, Role
 from imp.registry.models import TenantEntry
 
 __all__ = ["ApiKeys"]
@@ -90,7 +91,9 @@ class ApiKeys:
                 row = await session.scalar(select(ApiKeyEntry).where(ApiKeyEntry.prefix == parts[1]))
         if row is None or row.revoked_at_us is not None or not hmac.compare_digest(row.digest, digest):
             raise Unauthenticated("this API key is not known; hint: Authorization: Bearer imp_…")
-        principal = Principal(key_id=row.id, tenant=row.tenant, role=row.role, scopes=frozenset(row.scopes.split(",")))
+        principal = Principal(
+            key_id=row.id, tenant=row.tenant, role=cast("Role", row.role), scopes=frozenset(row.scopes.split(","))
+        )
         if len(self._known) >= _KNOWN_MAX:
             self._known.clear()
         self._known[digest] = (now_us, principal)

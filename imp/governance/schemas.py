@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from imp.commands import CODE_TEXT_BYTES_MAX, StateCommand
-from imp.wire import CommandRequest, Request, Response
+from imp.wire import CommandRequest, Request, Response, check_caller_texts
 
 Role = Literal["consumer", "dealer", "store", "inspector", "system", "risk"]
 KeyScope = Literal["scan", "read", "write", "issue", "command", "export", "keys"]
@@ -27,14 +27,20 @@ class Scan(Request, frozen=True, kw_only=True):
     code: Annotated[str, msgspec.Meta(max_length=1_024)]
     role: Role = "consumer"
     channel: Annotated[int, msgspec.Meta(ge=0, le=255)] = 0
-    device: Annotated[str, msgspec.Meta(max_length=128)] | None = None
+    device: str | None = None
     language: Literal["zh", "en"] = "zh"
-    idempotency_key: Annotated[str, msgspec.Meta(max_length=128)] | None = None
+    idempotency_key: str | None = None
     count: bool = True
+
+    def __post_init__(self) -> None:
+        check_caller_texts(device=self.device, idempotency_key=self.idempotency_key)
 
 
 class LookUp(Request, frozen=True, kw_only=True):
+    """role: who asks; only `risk` reads why a code is unknown."""
+
     code: Annotated[str, msgspec.Meta(min_length=1, max_length=CODE_TEXT_BYTES_MAX)]
+    role: Role = "system"
 
 
 class CreateKey(Request, frozen=True, kw_only=True):
@@ -84,7 +90,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
 
     key_id: str
     tenant: str
-    role: str
+    role: Role
     scopes: frozenset[str]
 
     @property

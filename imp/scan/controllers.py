@@ -34,7 +34,6 @@ def scan_context(scan: Scan, principal: Principal) -> ScanContext:
     if role not in (principal.role, "consumer"):
         raise Forbidden(f"an API key with the role {principal.role!r} cannot scan as {role!r}")
     position = scan.position
-    key = scan.idempotency_key
     return ScanContext(
         role=role,
         channel=scan.channel,
@@ -43,7 +42,8 @@ def scan_context(scan: Scan, principal: Principal) -> ScanContext:
         user_agent=scan.user_agent.encode() if scan.user_agent else None,
         position=(position.lat, position.lon, position.accuracy_m, position.datum) if position else None,
         language=scan.language,
-        idempotency_key=f"{principal.key_id}:{key}".encode() if key else None,
+        idempotency_key=scan.idempotency_key.encode() if scan.idempotency_key else None,
+        caller=principal.key_id.encode(),
         caller_at_us=scan.at_us,
         count=scan.count,
         gtin=scan.gtin.encode() if scan.gtin else None,
@@ -111,8 +111,8 @@ class Codes(Controller):
         control: NamedDependency[Control],
         principal: NamedDependency[Principal],
     ) -> Response[bytes]:
-        """All that is known of a code of the tenant. Another tenant's code is unknown here."""
-        found = await control.lookup(principal.tenant, LookUp(code=code))
+        """All that is known of a code of the tenant. Another tenant's code is unknown here; why, reads role `risk`."""
+        found = await control.lookup(principal.tenant, LookUp(code=code, role=principal.role))
         return Response(bytes(found), media_type=MediaType.JSON, headers=_NO_STORE)
 
 

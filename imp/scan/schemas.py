@@ -7,12 +7,13 @@ import msgspec
 from imp.commands import Micros
 from imp.governance.schemas import Role
 from imp.results import Answer
-from imp.wire import Request
+from imp.wire import CALLER_TEXT_BYTES_MAX, Request, check_caller_texts
 
 SCANS_PER_BATCH_MAX = 1_000
 
 Latitude = Annotated[float, msgspec.Meta(ge=-90, le=90)]
 Longitude = Annotated[float, msgspec.Meta(ge=-180, le=180)]
+CallerText = Annotated[str, msgspec.Meta(min_length=1, max_length=CALLER_TEXT_BYTES_MAX)]
 Metres = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 
 
@@ -31,23 +32,27 @@ class Scan(Request, frozen=True, kw_only=True):
     code: the scanned text, at most 1,024 characters are taken; what is no code is an answer, not an error.
     role: default is the role of the API key; a key may also scan as `consumer`, whose scans open sessions.
     channel: the caller's own number of its channel. device: opaque id of the device; without one, address and
-    user_agent stand for it. idempotency_key: repeating the last one for a code adds no scan. at_us: the caller's time,
-    kept in the event only. count: false looks without counting. gtin and lot: what the scanned link claims.
+    user_agent stand for it. idempotency_key: repeating the API key's last one for a code adds no scan. Both have 1 to
+    128 bytes in UTF-8. at_us: the caller's time, kept in the event only. count: false looks without counting. gtin and
+    lot: what the scanned link claims.
     """
 
     code: Annotated[str, msgspec.Meta(max_length=1_024)]
     role: Role | None = None
     channel: Annotated[int, msgspec.Meta(ge=0, le=255)] = 0
-    device: Annotated[str, msgspec.Meta(min_length=1, max_length=128)] | None = None
+    device: CallerText | None = None
     address: Annotated[str, msgspec.Meta(max_length=45)] | None = None
     user_agent: Annotated[str, msgspec.Meta(max_length=1_024)] | None = None
     position: Position | None = None
     language: Literal["zh", "en"] = "zh"
-    idempotency_key: Annotated[str, msgspec.Meta(min_length=1, max_length=128)] | None = None
+    idempotency_key: CallerText | None = None
     at_us: Micros | None = None
     count: bool = True
     gtin: Annotated[str, msgspec.Meta(max_length=14)] | None = None
     lot: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+
+    def __post_init__(self) -> None:
+        check_caller_texts(device=self.device, idempotency_key=self.idempotency_key)
 
 
 class ScanBatch(Request, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from served import CODES_PER_KIND, HOST, Server, World, exchange
 
 from imp.problems import MEDIA_TYPE, TYPE_PREFIX
 from imp.scan.schemas import SCANS_PER_BATCH_MAX
+from imp.wire import CALLER_TEXT_BYTES_MAX
 
 BODY_BYTES_MAX = 1024 * 1024
 EVENT = "0123456789abcdef0123456789abcdef"
@@ -134,6 +135,40 @@ def test_scan_counts_and_look_up_does_not(client: httpx.Client, world: World) ->
     for _ in range(2):
         known = client.get(f"/v1/codes/{code}").json()
         assert (known["state"], known["order"], known["faces"][0]["scans"]) == ("active", "active", 2)
+
+
+@pytest.mark.parametrize("field", ["idempotency_key", "device"])
+@pytest.mark.parametrize("text", ["k" * CALLER_TEXT_BYTES_MAX, "é" * (CALLER_TEXT_BYTES_MAX // 2)])
+def test_texts_of_callers_have_a_limit_in_bytes(client: httpx.Client, world: World, field: str, text: str) -> None:
+    """128 bytes of UTF-8 are taken, one more is refused by name, alone and inside a batch."""
+    body = {"code": world.pools["active"].take(), field: text}
+    assert client.post("/v1/scans", json=body).json()["scans"] == 1
+    body[field] += "k"
+    for path, asked in (("/v1/scans", body), ("/v1/scans/batch", {"scans": [body]})):
+        told = check_problem(client.post(path, json=asked), 400, "invalid-input")
+        assert field in told["detail"]
+        assert "128" in told["detail"]
+    for rest in ("", None):
+        answer = client.post("/v1/scans", json={**body, field: rest})
+        assert answer.status_code == (200 if rest is None else 400)
+
+
+def test_idempotency_keys_belong_to_their_caller(client: httpx.Client, world: World) -> None:
+    """The same key of another API key is another scan; of the same one it is none."""
+    body = {"code": world.pools["active"].take(), "device": "d", "idempotency_key": "k" * CALLER_TEXT_BYTES_MAX}
+    for key, scans in (("all", 1), ("all", 1), ("risk", 2), ("risk", 2)):
+        answer = client.post("/v1/scans", json={**body, "role": "consumer"}, headers=as_key(world.keys[key]))
+        assert answer.json()["scans"] == scans, answer.text
+
+
+def test_only_risk_reads_why_a_code_is_unknown(client: httpx.Client, world: World) -> None:
+    """Forged codes and unknown slots look alike to everybody else: the reason would tell a forger what to guess."""
+    forged, strange = world.pools["unissued"].take(), world.pools["strange"].take()
+    seen = {code: client.get(f"/v1/codes/{code}").json() for code in (forged, strange)}
+    assert [(found["state"], found["reason"]) for found in seen.values()] == [("unknown", None)] * 2
+    risk = as_key(world.keys["risk"])
+    assert client.get(f"/v1/codes/{forged}", headers=risk).json()["reason"] == "serial_not_issued"
+    assert client.get(f"/v1/codes/{strange}", headers=risk).json()["reason"] == "slot_unknown"
 
 
 def test_scan_takes_all_of_its_context(client: httpx.Client, world: World) -> None:

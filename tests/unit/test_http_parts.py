@@ -253,7 +253,7 @@ def test_failure_of_the_worker_reaches_the_parent() -> None:
     ],
 )
 def test_admin_door(address: str, host: str, token: str, refusal: type[ImpError] | None) -> None:
-    """From loopback to loopback with the right token, nothing else; the server's other address, 10.0.0.5, is neither."""
+    """From loopback to loopback with the right token, nothing else; the server's other address, 10.0.0.5, is not."""
     app = Litestar(logging_config=None, openapi_config=None, state=State({"admin_token": "right"}))
     request = RequestFactory(app=app).post("/", headers={"authorization": f"Bearer {token}", "host": host})
     request.scope.update(client=(address, 40_000), server=("10.0.0.5", 8_000))
