@@ -167,11 +167,15 @@ class Unfreeze(_Command, frozen=True, kw_only=True, tag="unfreeze"):
 
 
 class Replace(_Command, frozen=True, kw_only=True, tag="replace"):
-    """old[i] becomes void and new[i] takes its lifecycle and holds."""
+    """old[i] becomes void and new[i] takes its lifecycle and holds.
+
+    Pairs whose old item is void already are skipped; with strict they refuse the command.
+    """
 
     old: CodeTexts
     new: CodeTexts
     reason: Reason
+    strict: bool = False
 
 
 StateCommand = Activate | Void | Freeze | Recall | Unfreeze | Replace

@@ -1,8 +1,8 @@
 //! Domains, products, key spaces and orders: what is accepted, what is refused, what is the same again.
 //! Method: one world, one command at a time.
 
-use imp_core::code::Face;
-use imp_core::state::{Lifecycle, RefusalReason, State};
+use imp_core::code::{Face, alias_hash};
+use imp_core::state::{Command, LOT_BYTES_MAX, Lifecycle, RefusalReason, State, Stop, plan};
 use serde_json::{Value, json};
 use state_support::{World, change, describe, issue, issued, open_key_space, refused, with};
 
@@ -21,6 +21,82 @@ fn a_domain_has_one_owner() {
     world.try_apply_as("rival", json!({"command": "set_domain", "host": "q.rival.example"})).unwrap();
     let owner = |host: &[u8]| world.snapshot.domain_of_host(host).map(|domain| domain.tenant);
     assert_eq!((owner(b"q.acme.example"), owner(b"q.rival.example"), owner(b"q")), (Some(0), Some(1), None));
+}
+
+/// A `Host` header is reduced to lower case without port and root dot; nothing else could ever be asked for.
+#[test]
+fn a_domain_is_a_host_that_scans_can_have() {
+    let mut world = World::furnished();
+    let label = "a".repeat(63);
+    let longest = format!("{}.{}", "a".repeat(31), "b".repeat(32));
+    for host in [
+        "localhost",
+        "q.example",
+        "1q.example-2.com",
+        "a",
+        "xn--fiqs8s",
+        "127.0.0.1",
+        "[::1]",
+        "[2001:db8::1]",
+        "q.2x",
+        label.as_str(),
+        longest.as_str(),
+    ] {
+        assert_eq!(world.apply(json!({"command": "set_domain", "host": host})).changed, 1, "{host}");
+    }
+    let (long_label, too_long) = ("a".repeat(64), format!("{longest}c"));
+    for host in [
+        "",
+        ".",
+        "..",
+        "q.",
+        ".q",
+        "a..b",
+        "-a.b",
+        "a-.b",
+        "a.-b",
+        "a_b.c",
+        "a b",
+        "a/b",
+        "Q.example",
+        "q:80",
+        "é.example",
+        "1.2.3",
+        "1.2.3.256",
+        "1.2.3.4.5",
+        "01.2.3.4",
+        "5",
+        "::1",
+        "[::1",
+        "[]",
+        "[::1]:80",
+        "[2001:DB8::1]",
+        "[2001:db8:0::1]",
+        "[::1%eth0]",
+        "[1.2.3.4]",
+        long_label.as_str(),
+        too_long.as_str(),
+    ] {
+        refused(&mut world, json!({"command": "set_domain", "host": host}), RefusalReason::BadField);
+    }
+}
+
+#[test]
+fn products_are_listed_by_tenant() {
+    let mut world = World::empty();
+    let product = |name: &str| json!({"command": "set_product", "product": name, "name": "n"});
+    for name in ["a", "b", "a", "c"] {
+        world.apply(product(name));
+        world.try_apply_as("rival", product(&format!("x{name}"))).unwrap();
+    }
+    let names = |tenant| -> Vec<String> {
+        world.snapshot.products_of(tenant).map(|product| product.description.product.clone()).collect()
+    };
+    assert_eq!(
+        (names(0), names(1), names(2)),
+        (vec!["a".into(), "b".into(), "c".into()], vec!["xa".into(), "xb".into(), "xc".into()], vec![])
+    );
+    assert_eq!(describe(&world.load().unwrap()), describe(&world.snapshot));
 }
 
 #[test]
@@ -140,7 +216,7 @@ fn issue_is_checked() {
         ("quantity", json!(20_000_001), RefusalReason::BadField),
         ("order", json!(""), RefusalReason::BadField),
         ("order", json!("x".repeat(65)), RefusalReason::BadField),
-        ("lot", json!("x".repeat(21)), RefusalReason::BadField),
+        ("lot", json!("x".repeat(LOT_BYTES_MAX + 1)), RefusalReason::BadField),
         ("lot", json!("a b"), RefusalReason::BadField),
         ("word_list", json!(9), RefusalReason::BadField),
         ("series", json!("none"), RefusalReason::UnknownSeries),
@@ -152,6 +228,7 @@ fn issue_is_checked() {
     assert_eq!(report.by_state.issued, 20_000_000);
     world.apply(open_key_space("aliases", 1, "single", &[]));
     refused(&mut world, with(issue("o", 1), "series", json!("aliases")), RefusalReason::WrongSeriesKind);
+    world.apply(with(issue("lot", 1), "lot", json!("x".repeat(LOT_BYTES_MAX))));
 }
 
 #[test]
@@ -209,7 +286,10 @@ fn imported_texts_become_items() {
     refused(&mut world, import("i1", json!(["E280-1", "other"])), RefusalReason::Conflict);
     refused(&mut world, import("i2", json!(["x", "E280-1"])), RefusalReason::AliasTaken);
     refused(&mut world, import("i2", json!(["x", " x"])), RefusalReason::AliasTaken);
-    refused(&mut world, import("i2", json!(["healthz"])), RefusalReason::AliasReserved);
+    refused(&mut world, import("i2", json!(["robots.txt"])), RefusalReason::AliasReserved);
+    let folded = with(import("i2", json!(["robots.txt"])), "fold_case", json!(true));
+    refused(&mut world, folded.clone(), RefusalReason::AliasReserved);
+    refused(&mut world, with(folded, "texts", json!(["Robots.TXT"])), RefusalReason::AliasReserved);
     refused(&mut world, import("i2", json!([])), RefusalReason::BadField);
     let message = refused(&mut world, import("i2", json!(["x", " "])), RefusalReason::BadField);
     assert!(message.contains("text 1"), "{message}");
@@ -223,4 +303,32 @@ fn imported_texts_become_items() {
     let folded = with(import("i3", json!(["abc"])), "fold_case", json!(true));
     world.apply(folded);
     assert!(world.found("ABC").is_some());
+}
+
+#[test]
+fn lists_of_imported_texts_are_bounded() {
+    let mut world = World::furnished();
+    world.apply(open_key_space("old", 1, "single", &[]));
+    let texts: Vec<String> = (0..100_001).map(|number| format!("T{number}")).collect();
+    let import = |texts: &[String]| json!({"command": "import_aliases", "order": "i", "series": "old", "texts": texts});
+    refused(&mut world, import(&texts), RefusalReason::BadField);
+    refused(&mut world, import(&["x".repeat(65)]), RefusalReason::BadField);
+    assert_eq!(world.apply(import(&texts[1..])).changed, 100_000);
+    assert_eq!(world.found("T100000").unwrap().index, 99_999);
+    let longest = with(import(&["x".repeat(64)]), "order", json!("j"));
+    assert_eq!(world.apply(longest).changed, 1);
+}
+
+/// The alias table is keyed by hash, so a text that is free as such may still overwrite another one.
+#[test]
+fn a_text_whose_hash_is_taken_is_refused() {
+    let mut world = World::furnished();
+    world.apply(open_key_space("old", 1, "single", &[]));
+    let import = json!({"command": "import_aliases", "order": "i", "series": "old", "texts": ["x", "y"]});
+    let command = Command::from_json(import.to_string().as_bytes()).unwrap();
+    let is_taken = |tenant, hash| Ok((tenant, hash) == (world.tenant(), alias_hash(b"y")));
+    let stop = plan(&world.context("acme", "e99", &|_, _| Ok(None), &is_taken), &command).unwrap_err();
+    let Stop::Refused(refusal) = stop else { panic!("{stop:?}") };
+    assert_eq!(refusal.reason, RefusalReason::AliasTaken);
+    assert!(refusal.message.contains("text 1: \"y\" has the hash"), "{}", refusal.message);
 }

@@ -74,7 +74,8 @@ impl Model {
         Ok(tally)
     }
 
-    fn replace(&mut self, old: &[Item], new: &[Item]) -> Expected {
+    fn replace(&mut self, old: &[Item], new: &[Item], strict: bool) -> Expected {
+        let before = self.rows.clone();
         let all: BTreeSet<&Item> = old.iter().chain(new).collect();
         let is_taken = |item: &Item| self.rows[item].lifecycle != Lifecycle::Issued;
         if all.len() < old.len() * 2 || new.iter().any(is_taken) {
@@ -94,7 +95,14 @@ impl Model {
             let gone = self.rows.get_mut(old).unwrap();
             (gone.lifecycle, gone.is_replaced) = (Lifecycle::Void, true);
         }
-        if tally.changed == 0 { Err(RefusalReason::NothingEligible) } else { Ok(tally) }
+        if tally.changed == 0 {
+            return Err(RefusalReason::NothingEligible);
+        }
+        if strict && tally.skipped > 0 {
+            self.rows = before;
+            return Err(RefusalReason::WouldSkip);
+        }
+        Ok(tally)
     }
 
     fn counts(&self, order: &str, is_expired: bool) -> StateCounts {
@@ -137,7 +145,7 @@ enum Step {
     Freeze(Scope, bool),
     Recall(Scope, bool),
     Unfreeze(Index, Option<Scope>, bool),
-    Replace(Vec<(Index, Index)>),
+    Replace(Vec<(Index, Index)>, bool),
 }
 
 fn scope() -> impl Strategy<Value = Scope> {
@@ -157,7 +165,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (scope(), strict()).prop_map(|(scope, strict)| Step::Recall(scope, strict)),
         4 => (any::<Index>(), prop::option::of(scope()), strict())
             .prop_map(|(hold, scope, strict)| Step::Unfreeze(hold, scope, strict)),
-        3 => prop::collection::vec(any::<(Index, Index)>(), 1..3).prop_map(Step::Replace),
+        3 => (prop::collection::vec(any::<(Index, Index)>(), 1..3), strict())
+            .prop_map(|(pairs, strict)| Step::Replace(pairs, strict)),
     ]
 }
 
@@ -251,7 +260,7 @@ impl Pair {
                 (strictly(change("recall", scope), *strict), expected)
             }
             Step::Unfreeze(hold, scope, strict) => self.expect_unfreeze(hold, scope.as_ref(), *strict),
-            Step::Replace(pairs) => {
+            Step::Replace(pairs, strict) => {
                 let (old, new): (Vec<Item>, Vec<Item>) =
                     pairs.iter().map(|(old, new)| (self.item(old), self.item(new))).unzip();
                 let codes = |items: &[Item]| {
@@ -259,7 +268,7 @@ impl Pair {
                 };
                 let command =
                     json!({"command": "replace", "old": codes(&old), "new": codes(&new), "reason": "torn"});
-                (command, self.model.replace(&old, &new))
+                (strictly(command, *strict), self.model.replace(&old, &new, *strict))
             }
         }
     }

@@ -2,7 +2,9 @@
 
 use imp_core::code::{Face, Format, Parsed, parse};
 use imp_core::state::{
-    Command, Lifecycle, NotIssued, ORDER_HOLDS_MAX, RefusalReason, Report, State, Status, Stop, link_target,
+    Command, Extent, Hold, HoldKind, ItemSet, LeafMaterial, Lifecycle, MESSAGE_BYTES_MAX, NotIssued,
+    ORDER_HOLDS_MAX, Order, PreparedText, Refusal, RefusalReason, Report, State, Status, Stop,
+    TEXT_BYTES_MAX, link_target,
 };
 use serde_json::{Value, json};
 use state_support::{TENANT, World, change, describe, issue, issued, open_key_space, refused, with};
@@ -23,7 +25,7 @@ fn every_command_kind_reads_back_as_written() {
         change("freeze", json!({"codes": ["x"]})),
         with(change("recall", json!({"order": "o"})), "instructions", json!("bring it back")),
         json!({"command": "unfreeze", "hold": "e", "reason": "r"}),
-        json!({"command": "replace", "old": ["a"], "new": ["b"], "reason": "r"}),
+        json!({"command": "replace", "old": ["a"], "new": ["b"], "reason": "r", "strict": true}),
     ] {
         let parsed = Command::from_json(command.to_string().as_bytes()).unwrap();
         assert_eq!(parsed.kind(), command["command"]);
@@ -72,7 +74,8 @@ fn nothing_of_another_tenant_is_found() {
     let command =
         Command::from_json(change("void", json!({"codes": [code]})).to_string().as_bytes()).unwrap();
     let resolve = |_: u32, _: &[u8]| Ok(leaked);
-    let stop = imp_core::state::plan(&world.context("rival", "e99", &resolve), &command).unwrap_err();
+    let stop = imp_core::state::plan(&world.context("rival", "e99", &resolve, &|_, _| Ok(false)), &command)
+        .unwrap_err();
     assert!(matches!(stop, Stop::Refused(refusal) if refusal.reason == RefusalReason::UnknownCode));
 }
 
@@ -106,6 +109,58 @@ fn lists_of_codes_are_bounded() {
     refused(&mut world, change("activate", json!({"codes": codes})), RefusalReason::BadField);
     assert_eq!(world.apply(change("activate", json!({"codes": codes[1..]}))).changed, 100_000);
     assert_eq!(world.order("o").counts(0).issued, 1);
+}
+
+#[test]
+fn lists_of_replacements_are_bounded() {
+    let mut world = World::furnished();
+    world.apply(issue("o", 100_001));
+    world.apply(issue("spare", 100_001));
+    let codes =
+        |order| -> Vec<String> { (0..100_001).map(|index| world.code(order, index, Face::Outer)).collect() };
+    let (old, new) = (codes("o"), codes("spare"));
+    let replace =
+        |from: usize| json!({"command": "replace", "old": old[from..], "new": new[from..], "reason": "r"});
+    refused(&mut world, replace(0), RefusalReason::BadField);
+    assert_eq!(world.apply(replace(1)).changed, 100_000);
+}
+
+#[test]
+fn listed_codes_and_messages_are_bounded() {
+    let mut world = issued();
+    let code = world.code("o", 0, Face::Outer);
+    let spaced = |len: usize| json!({"codes": [code, format!("{code:len$}")]});
+    let message = refused(&mut world, change("activate", spaced(65)), RefusalReason::BadField);
+    assert!(message.contains("code 1 has 65 bytes"), "{message}");
+    assert_eq!(world.apply(change("activate", spaced(64))).changed, 1);
+    for command in [
+        change("void", json!({"order": "茶".repeat(100_000)})),
+        with(issue("o", 1), "series", json!("茶".repeat(100_000))),
+        with(issue("o", 1), "lot", json!("茶".repeat(100_000))),
+        json!({"command": "set_domain", "host": "茶".repeat(100_000)}),
+        json!({"command": "unfreeze", "hold": "茶".repeat(100_000), "reason": "r"}),
+    ] {
+        let refusal = world.try_apply(command.clone()).unwrap_err();
+        assert!((990..=MESSAGE_BYTES_MAX).contains(&refusal.message.len()), "{}", refusal.message.len());
+        assert!(refusal.message.ends_with('…'));
+        let command = Command::from_json(command.to_string().as_bytes()).unwrap();
+        let leaf = LeafMaterial::of_refusal(&command);
+        assert!(leaf.object.to_string().len() < 200, "{}", leaf.object);
+    }
+    let long = with(change("void", json!({"order": "o"})), "reason", json!("x".repeat(100_000)));
+    let long = Command::from_json(long.to_string().as_bytes()).unwrap();
+    assert_eq!(LeafMaterial::of_refusal(&long).reason.len(), TEXT_BYTES_MAX);
+    let exactly = "x".repeat(MESSAGE_BYTES_MAX);
+    assert_eq!(Refusal::new(RefusalReason::Conflict, exactly.as_str()).message, exactly);
+}
+
+#[test]
+fn reasons_are_bounded() {
+    let mut world = issued();
+    let freeze = |len| with(change("freeze", json!({"order": "o"})), "reason", json!("x".repeat(len)));
+    refused(&mut world, freeze(TEXT_BYTES_MAX + 1), RefusalReason::BadField);
+    world.apply(freeze(TEXT_BYTES_MAX));
+    assert_eq!(world.order("o").holds()[0].reason.len(), TEXT_BYTES_MAX);
 }
 
 #[test]
@@ -206,6 +261,55 @@ fn the_newest_recall_instructs_else_the_product() {
 }
 
 #[test]
+fn many_recalls_do_not_slow_a_scan_and_the_newest_is_told() {
+    let mut world = World::furnished();
+    world.apply(issue("o", 20_000));
+    let recall = |number: u32, first: u32, count: u32, text: Option<&str>| {
+        let extent = Extent::dense(20_000);
+        Hold {
+            id: format!("r{number}").into(),
+            kind: HoldKind::Recall,
+            at_us: i64::from(number),
+            reason: "r".into(),
+            instructions: text.map(PreparedText::new),
+            items: extent.range(first, count).unwrap(),
+        }
+    };
+    let told = |order: &Order, index| order.recall_instructions(index).map(|text| text.text.to_string());
+    let one = world.order("o").held(recall(0, 0, 20_000, Some("return it"))).0;
+    let mut many = one.clone();
+    for number in 1..ORDER_HOLDS_MAX as u32 {
+        let text = ["return it", "burn it"][number as usize / 3 % 2];
+        many = many.held(recall(number, number, 2, (number % 3 != 0).then_some(text))).0;
+    }
+    let newest = |order: &Order, index| {
+        let mut texts = order.holds_on(index).filter_map(|hold| hold.instructions.as_ref());
+        texts.next_back().map(|text| text.text.to_string())
+    };
+    for index in (0..20_000).step_by(19) {
+        assert_eq!(told(&many, index), newest(&many, index), "item {index}");
+    }
+    let released = many.released("r5", &ItemSet::All).0.released("r0", &ItemSet::All).0;
+    let late = many.held(recall(2, 100, 50, Some("burn it"))).0;
+    for index in (0..20_000).step_by(97) {
+        assert_eq!(told(&released, index), newest(&released, index), "item {index}");
+        assert_eq!(told(&late, index), newest(&late, index), "item {index}");
+    }
+    let cost = |order: &Order| {
+        let round = |_| {
+            let start = Instant::now();
+            for index in 0..2_000 {
+                std::hint::black_box(order.recall_instructions(index));
+            }
+            start.elapsed()
+        };
+        (0..5).map(round).min().unwrap().as_secs_f64()
+    };
+    let ratio = cost(&many) / cost(&one);
+    assert!(ratio < 50.0, "{ratio} times the cost with {ORDER_HOLDS_MAX} times the recalls");
+}
+
+#[test]
 fn a_new_item_takes_lifecycle_and_holds_of_the_old_one() {
     let mut world = issued();
     world.apply(issue("spare", 3));
@@ -231,6 +335,12 @@ fn a_new_item_takes_lifecycle_and_holds_of_the_old_one() {
     let spare = world.code("spare", 0, Face::Outer);
     let used = world.code("o", 1, Face::Outer);
     refused(&mut world, replace(&[&old], &[&spare]), RefusalReason::NothingEligible);
+    let spare_too = world.code("spare", 1, Face::Outer);
+    let half_void = replace(&[&old, &used], &[&spare_too, &spare]);
+    refused(&mut world, with(half_void.clone(), "strict", json!(true)), RefusalReason::WouldSkip);
+    let command = Command::from_json(half_void.to_string().as_bytes()).unwrap();
+    let report = world.plan_as(TENANT, "e99", &command).unwrap().report;
+    assert_eq!((report.changed, report.skipped), (1, 1));
     refused(&mut world, replace(&[&used], &[]), RefusalReason::BadField);
     refused(&mut world, replace(&[&used], &[&used]), RefusalReason::ReplacementMismatch);
     refused(&mut world, replace(&[&used], &[&new]), RefusalReason::ReplacementMismatch);

@@ -200,6 +200,9 @@ impl Engine {
             let found = self.identify(before, tenant, None, text)?;
             Ok(found.ok().map(|found| found.item))
         };
+        let is_alias_taken = |tenant, hash| {
+            Ok(self.aliases.load().may_contain(hash) && self.stored_alias(tenant, hash)?.is_some())
+        };
         let context = PlanContext {
             snapshot: before,
             keyring: &self.keyring,
@@ -207,6 +210,7 @@ impl Engine {
             event_id: envelope.event_id,
             at_us: envelope.at_us,
             resolve: &resolve,
+            is_alias_taken: &is_alias_taken,
             is_reserved: &is_reserved_name,
         };
         let command = match Command::from_json(envelope.command) {

@@ -3,6 +3,7 @@
 use super::messages::Finding;
 use super::time::push_rfc3339;
 use super::{Lang, Outcome, Reasons, Role};
+use crate::state::push_json;
 
 /// Room for an ordinary answer, so that it is written without growing.
 const ANSWER_BYTES: usize = 512;
@@ -73,28 +74,6 @@ fn push_text_or_null(out: &mut Vec<u8>, text: &[u8]) {
         return;
     }
     out.push(b'"');
-    push_json_text(out, text);
+    push_json(out, &String::from_utf8_lossy(text));
     out.push(b'"');
-}
-
-/// The inside of a JSON string (RFC 8259, section 7); bytes that are no UTF-8 become U+FFFD.
-fn push_json_text(out: &mut Vec<u8>, text: &[u8]) {
-    for chunk in text.utf8_chunks() {
-        for &byte in chunk.valid().as_bytes() {
-            match byte {
-                b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
-                0..=0x1f => {
-                    out.extend_from_slice(b"\\u00");
-                    out.extend_from_slice(&[
-                        b"0123456789abcdef"[usize::from(byte >> 4)],
-                        b"0123456789abcdef"[usize::from(byte & 15)],
-                    ]);
-                }
-                _ => out.push(byte),
-            }
-        }
-        if !chunk.invalid().is_empty() {
-            out.extend_from_slice("\u{fffd}".as_bytes());
-        }
-    }
 }

@@ -8,7 +8,7 @@ use super::device::encode_base64url;
 use super::messages::{Finding, Labels, Tone};
 use super::time::{push_local, push_offset, push_rfc3339};
 use super::{Lang, Outcome};
-use crate::state::{Order, ProductTexts};
+use crate::state::{Order, ProductTexts, push_html};
 
 const TEMPLATE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
@@ -121,7 +121,7 @@ impl Page<'_> {
         self.push_advice(out);
         if let Some(link) = self.order().and_then(|order| order.fragments.link.as_deref()) {
             push(out, "<a class=\"more\" rel=\"noopener noreferrer\" href=\"");
-            push_escaped(out, link);
+            push_html(out, link);
             push(out, "\">");
             push(out, self.labels.link);
             push(out, "</a>\n");
@@ -150,7 +150,7 @@ impl Page<'_> {
         push(out, "<dl>");
         for (label, value) in [(self.labels.gtin, gtin), (self.labels.lot, lot)] {
             if let Some(value) = value {
-                push_row(out, label, |out| push_escaped(out, value));
+                push_row(out, label, |out| push_html(out, value));
             }
         }
         if let Some(scans) = scans {
@@ -187,7 +187,7 @@ impl Page<'_> {
                     out.extend_from_slice(group);
                 }
             }
-            _ => push_escaped(out, &String::from_utf8_lossy(code)),
+            _ => push_html(out, &String::from_utf8_lossy(code)),
         }
         push(out, "</p></section>\n");
     }
@@ -215,22 +215,6 @@ fn push_row(out: &mut Vec<u8>, label: &str, value: impl FnOnce(&mut Vec<u8>)) {
 
 fn push(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
-}
-
-/// Text as content or quoted attribute value; control characters other than line feed and tab are dropped.
-fn push_escaped(out: &mut Vec<u8>, text: &str) {
-    for byte in text.bytes() {
-        match byte {
-            b'&' => push(out, "&amp;"),
-            b'<' => push(out, "&lt;"),
-            b'>' => push(out, "&gt;"),
-            b'"' => push(out, "&quot;"),
-            b'\'' => push(out, "&#39;"),
-            b'\n' | b'\t' => out.push(byte),
-            0..=0x1f | 0x7f => {}
-            _ => out.push(byte),
-        }
-    }
 }
 
 const fn tone_class(tone: Tone) -> &'static str {

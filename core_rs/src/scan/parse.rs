@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::Reason;
-use crate::state::{LOT_BYTES_MAX, gtin14};
+use crate::state::{LOT_BYTES_MAX, gtin14_unchecked, is_set_82};
 
 /// First path segments that belong to the control plane and to browsers. Closed: everything else is a scan,
 /// so that a mistyped code gets an answer and not a 404. Foreign codes may not be imported under these names.
@@ -52,7 +52,7 @@ pub enum Route<'p> {
 pub struct Link<'p> {
     /// The scanned text, or why there is none.
     pub code: Result<Cow<'p, [u8]>, Reason>,
-    /// GTIN the link claims, 14 digits, check digit tested.
+    /// GTIN the link claims, 14 digits. Its check digit may be wrong: then it fits no product.
     pub gtin: Option<[u8; 14]>,
     /// Lot the link claims.
     pub lot: Option<Cow<'p, [u8]>>,
@@ -78,15 +78,20 @@ pub fn route(raw_path: &[u8]) -> Route<'_> {
     }
 }
 
-/// Is this text a reserved name? Foreign codes of that spelling could never be scanned.
+/// Is this text a reserved name, in any case of its letters if `fold_case`? Foreign codes of that spelling could
+/// never be scanned.
 #[must_use]
-pub fn is_reserved_name(text: &[u8]) -> bool {
-    RESERVED_NAMES.iter().any(|name| name.as_bytes() == text)
+pub fn is_reserved_name(text: &[u8], fold_case: bool) -> bool {
+    let is_same = |name: &str| match fold_case {
+        true => name.as_bytes().eq_ignore_ascii_case(text),
+        false => name.as_bytes() == text,
+    };
+    RESERVED_NAMES.into_iter().any(is_same)
 }
 
 fn is_reserved(segment: &[u8]) -> bool {
     match decode(segment) {
-        Some(decoded) => is_reserved_name(&decoded),
+        Some(decoded) => is_reserved_name(&decoded, false),
         None => false,
     }
 }
@@ -102,10 +107,8 @@ fn key_position(path: &[u8]) -> Option<usize> {
 /// `01/{gtin}[/22/{variant}][/10/{lot}][/21/{code}]`, GS1 Digital Link Standard: URI Syntax, section 4.
 fn digital_link(path: &[u8]) -> Route<'_> {
     let mut segments = path.split(|byte| *byte == b'/').skip(1);
-    let Some(gtin) = segments.next().and_then(|gtin| gtin14(str::from_utf8(gtin).ok()?)) else {
-        return Route::BadLink(
-            "After /01/ a GTIN of 8, 12, 13 or 14 digits with a valid check digit is expected.",
-        );
+    let Some(gtin) = segments.next().and_then(|gtin| gtin14_unchecked(str::from_utf8(gtin).ok()?)) else {
+        return Route::BadLink("After /01/ a GTIN of 8, 12, 13 or 14 digits is expected.");
     };
     let mut link = Link { code: Err(Reason::SerialMissing), gtin: Some(gtin), lot: None };
     let mut rank = 0;
@@ -141,8 +144,7 @@ fn digital_link(path: &[u8]) -> Route<'_> {
 /// A value of 1 to `bytes_max` characters of GS1 AI encodable character set 82, decoded.
 fn element(segment: &[u8], bytes_max: usize) -> Option<Cow<'_, [u8]>> {
     let decoded = decode(segment)?;
-    let in_set_82 = |byte: &u8| byte.is_ascii_alphanumeric() || b"!\"%&'()*+,-./:;<=>?_".contains(byte);
-    ((1..=bytes_max).contains(&decoded.len()) && decoded.iter().all(in_set_82)).then_some(decoded)
+    is_set_82(&decoded, bytes_max).then_some(decoded)
 }
 
 /// A scanned text. A slash inside it can only be an attempt to make two layers disagree.
@@ -212,6 +214,8 @@ mod tests {
             );
         }
         assert!(RESERVED_NAMES.is_sorted());
+        assert!(is_reserved_name(b"robots.txt", false) && !is_reserved_name(b"ROBOTS.TXT", false));
+        assert!(is_reserved_name(b"ROBOTS.TXT", true) && !is_reserved_name(b"ROBOTS_TXT", true));
     }
 
     #[test]
@@ -242,14 +246,15 @@ mod tests {
         assert_eq!(link("/01/04006381333931/10/L-1%2Fa"), (Err(Reason::SerialMissing), gtin, lot));
         assert_eq!(link("/01/04006381333931/21/A%2FB").0, Err(Reason::EncodedSlash));
         assert_eq!(link("/01/04006381333931/21/%zz").0, Err(Reason::BadEscape));
+        let miskeyed = link("/01/4006381333932/21/C0DE");
+        assert_eq!(miskeyed.1, Some(*b"04006381333932"), "a wrong check digit is for the verdict to tell");
     }
 
     #[test]
     fn a_link_against_the_standard_is_refused() {
         for path in [
             "/01//21/C",
-            "/01/0400638133393/21/C",
-            "/01/04006381333932/21/C",
+            "/01/04006381333/21/C",
             "/01/040063813339311/21/C",
             "/01/0400638133393a/21/C",
             "/01/%304006381333931/21/C",

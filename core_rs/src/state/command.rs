@@ -299,6 +299,9 @@ pub struct Replace {
     pub new: Vec<String>,
     /// Why.
     pub reason: String,
+    /// Refuse when any pair would be skipped because its old item is void already.
+    #[serde(default)]
+    pub strict: bool,
 }
 
 impl Command {

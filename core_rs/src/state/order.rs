@@ -58,6 +58,15 @@ impl std::ops::AddAssign for Tally {
     }
 }
 
+/// One text that recalls tell, and the items whose newest recall with instructions tells it. An item is in one at
+/// most, and recalls of the same text share one.
+#[derive(Debug, Clone)]
+struct Instructions {
+    /// Any recall that has the text.
+    hold: Arc<Hold>,
+    items: ItemSet,
+}
+
 /// An order with the state of its items. Immutable: every change makes a new one that shares what it can.
 #[derive(Debug, Clone)]
 pub struct Order {
@@ -72,6 +81,8 @@ pub struct Order {
     replaced: ItemSet,
     /// By time, then id.
     holds: Vec<Arc<Hold>>,
+    /// What recalls tell, so that a scan need not look through all holds.
+    instructions: Vec<Instructions>,
     /// Union of all freezes.
     frozen: ItemSet,
     /// Union of all recalls.
@@ -92,6 +103,7 @@ impl Order {
             void: ItemSet::None,
             replaced: ItemSet::None,
             holds: Vec::new(),
+            instructions: Vec::new(),
             frozen: ItemSet::None,
             recalled: ItemSet::None,
             counts,
@@ -106,6 +118,7 @@ impl Order {
         order.holds.sort_by(|a, b| (a.at_us, &a.id).cmp(&(b.at_us, &b.id)));
         order.frozen = order.union_of(HoldKind::Freeze);
         order.recalled = order.union_of(HoldKind::Recall);
+        order.instruct_anew();
         order.recounted()
     }
 
@@ -156,11 +169,8 @@ impl Order {
     /// What the owner of a recalled item shall do: the newest recall that says so, else the product.
     #[must_use]
     pub fn recall_instructions(&self, index: u32) -> Option<&PreparedText> {
-        let of_recalls = self.holds_on(index).rev().filter(|hold| hold.kind == HoldKind::Recall);
-        of_recalls
-            .filter_map(|hold| hold.instructions.as_ref())
-            .next()
-            .or(self.fragments.recall_instructions.as_ref())
+        let own = self.instructions.iter().find(|told| told.items.contains(index));
+        own.and_then(|told| told.hold.instructions.as_ref()).or(self.fragments.recall_instructions.as_ref())
     }
 
     /// All holds, oldest first.
@@ -260,7 +270,13 @@ impl Order {
             HoldKind::Freeze => order.frozen = order.frozen.union(&eligible, extent),
             HoldKind::Recall => order.recalled = order.recalled.union(&eligible, extent),
         }
-        order.put_hold(Hold { items: eligible.union(&present, extent), ..hold });
+        let tells = hold.instructions.is_some();
+        let hold = order.put_hold(Hold { items: eligible.union(&present, extent), ..hold });
+        match order.holds.last() {
+            Some(newest) if tells && Arc::ptr_eq(newest, &hold) => order.instruct(&hold),
+            _ if tells => order.instruct_anew(),
+            _ => {}
+        }
         (order.recounted(), tally)
     }
 
@@ -283,6 +299,9 @@ impl Order {
             HoldKind::Freeze => order.frozen = order.union_of(HoldKind::Freeze),
             HoldKind::Recall => order.recalled = order.union_of(HoldKind::Recall),
         }
+        if hold.instructions.is_some() {
+            order.instruct_anew();
+        }
         (order.recounted(), tally)
     }
 
@@ -299,10 +318,37 @@ impl Order {
         Tally { changed: eligible - already, already, skipped: items.count(extent) - eligible }
     }
 
-    fn put_hold(&mut self, hold: Hold) {
+    fn put_hold(&mut self, hold: Hold) -> Arc<Hold> {
         self.holds.retain(|other| other.id != hold.id);
         let place = self.holds.partition_point(|other| (other.at_us, &other.id) < (hold.at_us, &hold.id));
-        self.holds.insert(place, Arc::new(hold));
+        let hold = Arc::new(hold);
+        self.holds.insert(place, Arc::clone(&hold));
+        hold
+    }
+
+    /// Let a recall that is newer than all others with instructions tell its own.
+    fn instruct(&mut self, hold: &Arc<Hold>) {
+        let extent = &self.meta.extent;
+        let is_same = |told: &Instructions| told.hold.instructions == hold.instructions;
+        for told in &mut self.instructions {
+            told.items = match is_same(told) {
+                true => told.items.union(&hold.items, extent),
+                false => told.items.minus(&hold.items, extent),
+            };
+        }
+        if !self.instructions.iter().any(is_same) {
+            self.instructions.push(Instructions { hold: Arc::clone(hold), items: hold.items.clone() });
+        }
+        self.instructions.retain(|told| !told.items.is_empty());
+    }
+
+    fn instruct_anew(&mut self) {
+        self.instructions.clear();
+        for hold in self.holds.clone() {
+            if hold.kind == HoldKind::Recall && hold.instructions.is_some() {
+                self.instruct(&hold);
+            }
+        }
     }
 
     fn union_of(&self, kind: HoldKind) -> ItemSet {

@@ -1,6 +1,7 @@
 //! What a command answers, and why it is refused.
 
 use super::lifecycle::StateCounts;
+use super::text::cut;
 use serde::{Deserialize, Serialize};
 
 /// Whether a command changed state or was refused as a whole.
@@ -61,6 +62,10 @@ pub struct Report {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
 }
+
+/// Longest message of a refusal.
+pub const MESSAGE_BYTES_MAX: usize = 1_000;
+const ELLIPSIS: char = '…';
 
 /// Holds listed by a refused `unfreeze`.
 pub const HOLDS_LISTED_MAX: usize = 100;
@@ -157,10 +162,16 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// A refusal without listed holds.
+    /// A refusal without listed holds. A message longer than [`MESSAGE_BYTES_MAX`], as when it shows a long value,
+    /// is cut and ends in "…".
     #[must_use]
     pub fn new(reason: RefusalReason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), holds: None }
+        let mut message = message.into();
+        if message.len() > MESSAGE_BYTES_MAX {
+            message.truncate(cut(&message, MESSAGE_BYTES_MAX - ELLIPSIS.len_utf8()).len());
+            message.push(ELLIPSIS);
+        }
+        Self { reason, message, holds: None }
     }
 
     /// The report that stores it. `epoch` is that of the snapshot that refused.

@@ -4,8 +4,8 @@
 
 use imp_core::code::{Face, Keyring, alias_hash, parse};
 use imp_core::state::{
-    Alias, Command, Found, ItemRef, Loader, Plan, PlanContext, Put, Refusal, RefusalReason, Report, Resolve,
-    Snapshot, Stop, Table, alias_key, plan,
+    Alias, Command, Found, IsAliasTaken, ItemRef, Loader, Plan, PlanContext, Put, Refusal, RefusalReason,
+    Report, Resolve, Snapshot, Stop, Table, alias_key, plan,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -50,6 +50,7 @@ impl World {
         tenant: &'a str,
         event_id: &'a str,
         resolve: &'a Resolve<'a>,
+        is_alias_taken: &'a IsAliasTaken<'a>,
     ) -> PlanContext<'a> {
         PlanContext {
             snapshot: &self.snapshot,
@@ -58,7 +59,8 @@ impl World {
             event_id,
             at_us: self.now_us,
             resolve,
-            is_reserved: &|text| text == b"healthz",
+            is_alias_taken,
+            is_reserved: &imp_core::scan::is_reserved_name,
         }
     }
 
@@ -72,7 +74,8 @@ impl World {
 
     pub fn plan_as(&self, tenant: &str, event_id: &str, command: &Command) -> Result<Plan, Stop> {
         let resolve = |tenant, text: &[u8]| Ok(self.resolve(tenant, text));
-        plan(&self.context(tenant, event_id, &resolve), command)
+        let is_alias_taken = |tenant, hash| Ok(self.aliases.contains_key(alias_key(tenant, hash).as_slice()));
+        plan(&self.context(tenant, event_id, &resolve, &is_alias_taken), command)
     }
 
     /// Plan and carry out; the event ids are e1, e2, …

@@ -3,22 +3,32 @@
 use super::draft::Draft;
 use super::{PlanContext, Stop, bad_field, expect_name, expect_text, refuse};
 use crate::code::{Face, Format, KeySize, Pairing};
-use crate::state::command::{FaceSlot, OpenKeySpace, SetDomain, SetProduct};
+use crate::state::command::{FaceSlot, NAME_BYTES_MAX, OpenKeySpace, SetDomain, SetProduct};
+use crate::state::gs1::gtin14;
 use crate::state::key_space::KeySpaceMeta;
-use crate::state::product::{Product, gtin14};
+use crate::state::product::Product;
 use crate::state::report::RefusalReason;
 use crate::state::snapshot::Domain;
 use crate::state::stored::{domain_put, key_space_put, product_put};
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
+/// Longest part of a host name between dots.
+const LABEL_BYTES_MAX: usize = 63;
 /// Longest address a product may lead to.
 const LINK_BYTES_MAX: usize = 2_048;
 
 /// Give the tenant a scan domain. The same again changes nothing.
 pub(super) fn set_domain<'a>(context: &'a PlanContext<'a>, command: &SetDomain) -> Result<Draft<'a>, Stop> {
-    expect_name("host", &command.host)?;
-    if command.host.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        return bad_field("host", format!("{:?}; host names are given in lower case", command.host));
+    if !is_host(&command.host) {
+        return bad_field(
+            "host",
+            format!(
+                "{:?}; accepted are a host name in lower case without port and root dot, an IPv4 address and an IPv6 \
+                 address in brackets in its shortest form, of 1 to {NAME_BYTES_MAX} bytes",
+                command.host
+            ),
+        );
     }
     let mut draft = Draft::new(context);
     let tenant = draft.tenant();
@@ -37,6 +47,29 @@ pub(super) fn set_domain<'a>(context: &'a PlanContext<'a>, command: &SetDomain) 
             Ok(draft)
         }
     }
+}
+
+/// Whether a scan can have this host: what a `Host` header is reduced to before its domain is looked up. A name is of
+/// labels as RFC 1123, section 2.1 has them; one whose last label is a number is an IPv4 address (URL standard,
+/// section 3.5); an IPv6 address is written as RFC 5952 says.
+fn is_host(host: &str) -> bool {
+    if host.len() > NAME_BYTES_MAX {
+        return false;
+    }
+    if let Some(address) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        return address.parse::<Ipv6Addr>().is_ok_and(|parsed| parsed.to_string() == address);
+    }
+    let last = host.rsplit('.').next().unwrap_or_default();
+    if last.bytes().all(|byte| byte.is_ascii_digit()) {
+        return host.parse::<Ipv4Addr>().is_ok();
+    }
+    let is_character = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    host.split('.').all(|label| {
+        (1..=LABEL_BYTES_MAX).contains(&label.len())
+            && label.bytes().all(is_character)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    })
 }
 
 /// Describe a product; orders of it show the new texts at once.

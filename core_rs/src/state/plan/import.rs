@@ -42,13 +42,14 @@ pub(super) fn import_aliases<'a>(
         return Ok(answer_again(context, known));
     }
     expect_capacity(key_space, quantity)?;
-    expect_free(context, key_space.meta.tenant, &texts)?;
+    let tenant = key_space.meta.tenant;
+    let hashes = expect_free(context, tenant, &texts, command.fold_case)?;
     let mut draft = Draft::new(context);
     order.add_to(&mut draft, context, key_space, Extent::dense(quantity))?;
-    for (serial, text) in (key_space.watermark..).zip(&texts) {
+    for ((serial, text), hash) in (key_space.watermark..).zip(&texts).zip(hashes) {
         let item = ItemRef { key_space: key_space.meta.id, serial };
         let alias = Alias { item, fold_case: command.fold_case, text: text.as_ref().into() };
-        let key = alias_key(key_space.meta.tenant, alias_hash(text)).to_vec();
+        let key = alias_key(tenant, hash).to_vec();
         draft.puts.push(Put { table: Table::Alias, key, value: Some(alias.encode()) });
     }
     Ok(draft)
@@ -74,31 +75,46 @@ fn normalised(command: &ImportAliases) -> Result<Vec<Cow<'_, [u8]>>, Stop> {
     Ok(texts)
 }
 
-/// Refuses texts that are listed twice, mean something else, or already name an item.
-fn expect_free(context: &PlanContext<'_>, tenant: u32, texts: &[Cow<'_, [u8]>]) -> Result<(), Stop> {
+/// The hashes of texts that may be imported. Refuses those that are listed twice, mean something else, already name
+/// an item, or would overwrite an alias that has the same hash.
+fn expect_free(
+    context: &PlanContext<'_>,
+    tenant: u32,
+    texts: &[Cow<'_, [u8]>],
+    fold_case: bool,
+) -> Result<Vec<u128>, Stop> {
+    let mut hashes = Vec::with_capacity(texts.len());
     let mut seen = HashMap::with_capacity(texts.len());
     for (index, text) in texts.iter().enumerate() {
-        let shown = String::from_utf8_lossy(text);
-        if let Some(earlier) = seen.insert(text.as_ref(), index) {
-            return refuse(
-                RefusalReason::AliasTaken,
-                format!("text {index}: {shown:?} is text {earlier} again"),
-            );
+        let hash = alias_hash(text);
+        let taken = |why: &str| {
+            let shown = String::from_utf8_lossy(text);
+            refuse(RefusalReason::AliasTaken, format!("text {index}: {shown:?} {why}"))
+        };
+        if let Some(earlier) = seen.insert(hash, index) {
+            return match texts[earlier] == *text {
+                true => taken(&format!("is text {earlier} again")),
+                false => {
+                    taken(&format!("has the hash of text {earlier}; import one of them in another spelling"))
+                }
+            };
         }
-        if (context.is_reserved)(text) {
+        if (context.is_reserved)(text, fold_case) {
+            let shown = String::from_utf8_lossy(text);
             return refuse(
                 RefusalReason::AliasReserved,
                 format!("text {index}: {shown:?} is a reserved word"),
             );
         }
         if (context.resolve)(tenant, text)?.is_some() {
-            return refuse(
-                RefusalReason::AliasTaken,
-                format!("text {index}: {shown:?} already names an item"),
-            );
+            return taken("already names an item");
         }
+        if (context.is_alias_taken)(tenant, hash)? {
+            return taken("has the hash of another imported text; import it in another spelling");
+        }
+        hashes.push(hash);
     }
-    Ok(())
+    Ok(hashes)
 }
 
 fn texts_sha256(texts: &[Cow<'_, [u8]>], fold_case: bool) -> [u8; 32] {

@@ -10,10 +10,13 @@
 //!
 //! For a catalogue entry it is SHA-256 over its stored value.
 
+use crate::ledger::hex;
+use crate::state::command::{NAME_BYTES_MAX, TEXT_BYTES_MAX};
 use crate::state::item_set::ItemSet;
 use crate::state::lifecycle::StateCounts;
 use crate::state::order::{Order, Tally};
 use crate::state::stored::Put;
+use crate::state::text::cut;
 use crate::state::{Command, Scope};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -53,7 +56,7 @@ impl LeafMaterial {
         Self {
             action: command.kind(),
             object: object_of(command),
-            reason: command.reason().unwrap_or_default().into(),
+            reason: cut(command.reason().unwrap_or_default(), TEXT_BYTES_MAX).into(),
             impact: json!({"changed": 0, "already": 0, "skipped": 0}),
             before: Value::Null,
             after: Value::Null,
@@ -61,20 +64,23 @@ impl LeafMaterial {
     }
 }
 
-/// What a command is about, without a single code.
+/// What a command is about, without a single code. Names that are too long to be accepted are cut.
 fn object_of(command: &Command) -> Value {
     match command {
-        Command::SetDomain(command) => json!({"host": command.host}),
-        Command::SetProduct(command) => json!({"product": command.product}),
-        Command::OpenKeySpace(command) => json!({"series": command.series, "epoch": command.epoch}),
-        Command::Issue(command) => json!({"order": command.order, "quantity": command.quantity}),
-        Command::ImportAliases(command) => json!({"order": command.order, "quantity": command.texts.len()}),
+        Command::SetDomain(command) => json!({"host": name(&command.host)}),
+        Command::SetProduct(command) => json!({"product": name(&command.product)}),
+        Command::OpenKeySpace(command) => json!({"series": name(&command.series), "epoch": command.epoch}),
+        Command::Issue(command) => json!({"order": name(&command.order), "quantity": command.quantity}),
+        Command::ImportAliases(command) => {
+            json!({"order": name(&command.order), "quantity": command.texts.len()})
+        }
         Command::Activate(command) | Command::Void(command) | Command::Freeze(command) => {
             scope_object(&command.scope)
         }
         Command::Recall(command) => scope_object(&command.scope),
         Command::Unfreeze(command) => {
-            json!({"hold": command.hold, "scope": command.scope.as_ref().map(scope_object)})
+            let hold = command.hold.as_deref().map(name);
+            json!({"hold": hold, "scope": command.scope.as_ref().map(scope_object)})
         }
         Command::Replace(command) => json!({"codes": command.old.len()}),
     }
@@ -82,10 +88,14 @@ fn object_of(command: &Command) -> Value {
 
 fn scope_object(scope: &Scope) -> Value {
     match scope {
-        Scope::Order(order) => json!({"order": order}),
-        Scope::Range { order, first, count } => json!({"order": order, "first": first, "count": count}),
+        Scope::Order(order) => json!({"order": name(order)}),
+        Scope::Range { order, first, count } => json!({"order": name(order), "first": first, "count": count}),
         Scope::Codes(codes) => json!({"codes": codes.len()}),
     }
+}
+
+fn name(name: &str) -> &str {
+    cut(name, NAME_BYTES_MAX)
 }
 
 /// State before or after a command.
@@ -166,8 +176,4 @@ impl Side {
 fn write_text(text: &str, bytes: &mut Vec<u8>) {
     bytes.extend((text.len() as u32).to_be_bytes());
     bytes.extend(text.as_bytes());
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

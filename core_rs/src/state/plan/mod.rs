@@ -25,6 +25,9 @@ pub use leaf::LeafMaterial;
 /// Finds the item that a text names for a tenant, given by number.
 pub type Resolve<'a> = dyn Fn(u32, &[u8]) -> Result<Option<ItemRef>> + 'a;
 
+/// Tells of a tenant, given by number, whether its alias table holds anything under a hash.
+pub type IsAliasTaken<'a> = dyn Fn(u32, u128) -> Result<bool> + 'a;
+
 /// What a plan may look at besides its command.
 #[derive(Clone, Copy)]
 pub struct PlanContext<'a> {
@@ -41,8 +44,11 @@ pub struct PlanContext<'a> {
     /// The item of a text: as a code of ours ([`Snapshot::find`]), else as an imported one. Fails only when the alias
     /// table cannot be read.
     pub resolve: &'a Resolve<'a>,
-    /// Whether a text means something else when it is scanned, so that no imported code may be it.
-    pub is_reserved: &'a dyn Fn(&[u8]) -> bool,
+    /// Whether an import would overwrite an alias: two texts can have one hash. Fails as `resolve` does.
+    pub is_alias_taken: &'a IsAliasTaken<'a>,
+    /// Whether a text, in any case of its ASCII letters if asked, means something else when it is scanned, so that
+    /// no imported code may be it.
+    pub is_reserved: &'a dyn Fn(&[u8], bool) -> bool,
 }
 
 /// What to store, show and answer when a command is carried out.

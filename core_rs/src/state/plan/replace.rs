@@ -17,7 +17,7 @@ use roaring::RoaringBitmap;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-/// Put new items in the place of old ones. Pairs whose old item is void are skipped.
+/// Put new items in the place of old ones. Pairs whose old item is void are skipped, or with `strict` refused.
 pub(super) fn replace<'a>(context: &'a PlanContext<'a>, command: &Replace) -> Result<Draft<'a>, Stop> {
     if command.old.len() != command.new.len() {
         let (old, new) = (command.old.len(), command.new.len());
@@ -30,7 +30,7 @@ pub(super) fn replace<'a>(context: &'a PlanContext<'a>, command: &Replace) -> Re
     let is_void = |pair: &&(Found<'_>, Found<'_>)| pair.0.order.lifecycle(pair.0.index) == Lifecycle::Void;
     let skipped = pairs.iter().filter(is_void).count() as u64;
     let total = Tally { changed: pairs.len() as u64 - skipped, already: 0, skipped };
-    expect_eligible(total, false)?;
+    expect_eligible(total, command.strict)?;
 
     let mut draft = Draft::new(context);
     draft.tally(total);

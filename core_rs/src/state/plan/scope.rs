@@ -1,6 +1,7 @@
 //! Which items a scope means.
 
 use super::{PlanContext, Stop, bad_field, refuse};
+use crate::code::CODE_TEXT_BYTES_MAX;
 use crate::state::ItemSet;
 use crate::state::command::{LISTED_CODES_MAX, Scope};
 use crate::state::order::Order;
@@ -57,6 +58,13 @@ pub(super) fn find_codes<'a>(
 ) -> Result<Vec<Found<'a>>, Stop> {
     if !(1..=LISTED_CODES_MAX).contains(&codes.len()) {
         return bad_field(field, format!("{} codes; accepted are 1 to {LISTED_CODES_MAX}", codes.len()));
+    }
+    if let Some((index, code)) = codes.iter().enumerate().find(|(_, code)| code.len() > CODE_TEXT_BYTES_MAX) {
+        let len = code.len();
+        return bad_field(
+            field,
+            format!("code {index} has {len} bytes; accepted are at most {CODE_TEXT_BYTES_MAX}"),
+        );
     }
     let mut found = Vec::with_capacity(codes.len());
     let mut unknown = Vec::new();
