@@ -16,8 +16,9 @@ import msgspec
 import imp.governance.schemas as governance
 import imp.issuing.schemas as issuing
 import imp.registry.schemas as registry
+from imp.actor import accepted_actor
 from imp.codes import guess_odds
-from imp.commands import encode
+from imp.commands import Command, encode
 from imp.engine import ScanContext
 from imp.errors import Conflict, invalid, invalid_request
 from imp.governance.backup import back_up
@@ -25,8 +26,7 @@ from imp.governance.status import read_status
 from imp.issuing.export.manifest import Manifest
 from imp.issuing.export.schemas import Export
 from imp.issuing.export.service import export
-from imp.results import Catalogue, ExportPlan, Order, Report
-from imp.wire import cut
+from imp.results import CatalogueKeySpace, ExportPlan, Order, Report
 
 if TYPE_CHECKING:
     from imp.directory import Directory, Managed
@@ -34,12 +34,15 @@ if TYPE_CHECKING:
 __all__ = ["VERBS", "Control", "Verb", "dispatch"]
 
 _TENANT = re.compile(r"\A[A-Za-z0-9._-]{1,64}\Z")
+_LONG_BYTES = 64 << 10
+"""A request of this size is decoded outside the event loop."""
 
 
 class Verb(NamedTuple):
     """One row of the verb table.
 
-    scope: the API key scope it needs over /v1, None for verbs that only the machine's operator has.
+    scope: the API key scope it needs over /v1, None for verbs that only the machine's operator has. method: what it
+    does, for a request that is known to be acceptable.
     """
 
     name: str
@@ -47,34 +50,47 @@ class Verb(NamedTuple):
     response: Any
     scope: str | None
     needs_tenant: bool
+    method: "_Method[Any, Any]"
 
 
 type _Method[Q: msgspec.Struct, R] = Callable[["Control", str, Q], Coroutine[Any, Any, R]]
 
 
 def _verb[Q: msgspec.Struct, R](
-    scope: str | None, *, needs_tenant: bool = True
+    scope: str | None, *, needs_tenant: bool = True, lists_codes: bool = False
 ) -> Callable[[_Method[Q, R]], _Method[Q, R]]:
-    """Make a method a verb: it gets a table row, and requests built by hand are checked like decoded ones."""
+    """Make a method a verb: it gets a table row, and requests built by hand are checked like decoded ones.
+
+    lists_codes: the request may hold 100,000 texts, so it is checked outside the event loop.
+    """
 
     def register(method: _Method[Q, R]) -> _Method[Q, R]:
         notes = method.__annotations__
-        row = Verb(method.__name__, notes["request"], notes["return"], scope, needs_tenant)
+        row = Verb(method.__name__, notes["request"], notes["return"], scope, needs_tenant, method)
 
         @functools.wraps(method)
         async def checked(self: "Control", tenant: str, request: Q) -> R:
-            if needs_tenant and _TENANT.match(tenant) is None:
-                raise invalid("tenant", "this verb needs a tenant: 1–64 of A–Z a–z 0–9 . _ -")
-            try:
-                accepted: Any = msgspec.convert(msgspec.to_builtins(request), row.request)
-            except msgspec.ValidationError as error:
-                raise invalid_request(error) from None
-            return await method(self, tenant, accepted)
+            _check_tenant(row, tenant)
+            if lists_codes:
+                return await method(self, tenant, await asyncio.to_thread(_accepted, request, row))
+            return await method(self, tenant, _accepted(request, row))
 
         VERBS[row.name] = row
         return checked
 
     return register
+
+
+def _check_tenant(row: Verb, tenant: str) -> None:
+    if row.needs_tenant and _TENANT.match(tenant) is None:
+        raise invalid("tenant", "this verb needs a tenant: 1–64 of A–Z a–z 0–9 . _ -")
+
+
+def _accepted(request: msgspec.Struct, row: Verb) -> Any:
+    try:
+        return msgspec.convert(msgspec.to_builtins(request), row.request)
+    except msgspec.ValidationError as error:
+        raise invalid_request(error) from None
 
 
 VERBS: dict[str, Verb] = {}
@@ -91,8 +107,8 @@ class Control:
         self.actor = actor
 
     def acting(self, actor: str) -> Self:
-        """The same verbs in another actor's name."""
-        return type(self)(self._directory, actor)
+        """The same verbs in another actor's name. Raises InvalidInput for one that the engine would not take."""
+        return type(self)(self._directory, accepted_actor(actor))
 
     @property
     def _managed(self) -> "Managed":
@@ -108,10 +124,17 @@ class Control:
         order = msgspec.json.decode(engine.order(tenant, request.order), type=Order)
         if order.format is None:
             return issuing.Issued(order=order, report=report, warnings=report.warnings)
-        catalogue = msgspec.json.decode(engine.catalogue(tenant), type=Catalogue)
-        issued = next(space.issued for space in catalogue.key_spaces if space.key_space == order.key_space)
-        odds_one_in, _ = guess_odds(order.format, issued)
+        # Serials are contiguous: when this order was issued, its key space had issued all up to its end.
+        odds_one_in, _ = guess_odds(order.format, order.first_serial + order.quantity + order.skipped_serials)
         return issuing.Issued(order=order, report=report, odds_one_in=odds_one_in, warnings=report.warnings)
+
+    def _preview(self, tenant: str, command: Command) -> Report:
+        report = self._directory.engine.preview(tenant, self._directory.clock(), encode(command))
+        return msgspec.json.decode(report, type=Report)
+
+    async def _read[R](self, ask: Callable[[str, str], bytes], tenant: str, names: list[str], kind: type[R]) -> list[R]:
+        """What the engine says of each name, asked in one go outside the event loop."""
+        return await asyncio.to_thread(lambda: [msgspec.json.decode(ask(tenant, name), type=kind) for name in names])
 
     # registry -----------------------------------------------------------------------------------------------------
 
@@ -166,11 +189,9 @@ class Control:
     @_verb("read")
     async def list_series(self, tenant: str, request: registry.ListSeries) -> registry.SeriesPage:
         """Series by id, each with its latest epoch."""
-        catalogue = msgspec.json.decode(self._directory.engine.catalogue(tenant), type=Catalogue)
-        newest = {space.series: space for space in sorted(catalogue.key_spaces, key=lambda space: space.epoch)}
-        names = sorted(name for name in newest if request.after is None or name > request.after)
-        page, following = cut(names, request.limit, str)
-        return registry.SeriesPage(series=[registry.series_of(newest[name]) for name in page], next=following)
+        names, following = await self._directory.commands.series_page(tenant, request)
+        found = await self._read(self._directory.engine.key_space, tenant, names, CatalogueKeySpace)
+        return registry.SeriesPage(series=[registry.series_of(space) for space in found], next=following)
 
     # issuing ------------------------------------------------------------------------------------------------------
 
@@ -179,17 +200,15 @@ class Control:
         """Issue codes; the codes may leave once this has answered."""
         return await self._order(tenant, request)
 
-    @_verb("issue")
+    @_verb("issue", lists_codes=True)
     async def import_aliases(self, tenant: str, request: issuing.ImportAliases) -> issuing.Issued:
         """Take foreign codes in as an order of a keyless series."""
         return await self._order(tenant, request)
 
-    @_verb("issue")
+    @_verb("issue", lists_codes=True)
     async def preview_import(self, tenant: str, request: issuing.ImportAliases) -> Report:
         """The report importing would give now; a refusal is a report here, not an error. Nothing is stored."""
-        engine, now_us = self._directory.engine, self._directory.clock()
-        report = asyncio.to_thread(engine.preview, tenant, now_us, encode(issuing.order_command(request)))
-        return msgspec.json.decode(await report, type=Report)
+        return await asyncio.to_thread(self._preview, tenant, issuing.order_command(request))
 
     @_verb("read")
     async def get_order(self, tenant: str, request: issuing.GetOrder) -> Order:
@@ -200,8 +219,7 @@ class Control:
     async def list_orders(self, tenant: str, request: issuing.ListOrders) -> issuing.Orders:
         """Orders, oldest first."""
         names, following = await self._directory.commands.order_page(tenant, request)
-        engine = self._directory.engine
-        found = [msgspec.json.decode(engine.order(tenant, name), type=Order) for name in names]
+        found = await self._read(self._directory.engine.order, tenant, names, Order)
         return issuing.Orders(orders=found, next=following)
 
     @_verb("export")
@@ -224,17 +242,15 @@ class Control:
 
     # governance ---------------------------------------------------------------------------------------------------
 
-    @_verb("command")
+    @_verb("command", lists_codes=True)
     async def apply_command(self, tenant: str, request: governance.ApplyCommand) -> Report:
         """Apply a state command durably. Raises Refused with the engine's reason when it is refused."""
         return await self._directory.commands.apply(tenant, request, self.actor)
 
-    @_verb("command")
+    @_verb("command", lists_codes=True)
     async def preview_command(self, tenant: str, request: governance.PreviewCommand) -> Report:
         """The report applying would give now; a refusal is a report here, not an error. Nothing is stored."""
-        engine, now_us = self._directory.engine, self._directory.clock()
-        report = asyncio.to_thread(engine.preview, tenant, now_us, encode(request.command))
-        return msgspec.json.decode(await report, type=Report)
+        return await asyncio.to_thread(self._preview, tenant, request.command)
 
     @_verb("scan")
     async def scan(self, tenant: str, request: governance.Scan) -> msgspec.Raw:
@@ -261,8 +277,8 @@ class Control:
         return await self._managed.keys.create(tenant, request)
 
     @_verb("keys")
-    async def list_keys(self, tenant: str, request: governance.ListKeys) -> governance.Keys:
-        """API keys without their secrets."""
+    async def list_keys(self, tenant: str, request: governance.ListKeys) -> governance.KeyPage:
+        """API keys without their secrets, oldest first."""
         return await self._managed.keys.list(tenant, request)
 
     @_verb("keys")
@@ -304,8 +320,13 @@ async def dispatch(control: Control, verb: str, tenant: str, request: bytes) -> 
     row = VERBS.get(verb)
     if row is None:
         raise invalid("verb", f"no such verb; known are {', '.join(VERBS)}")
+    decoded = await asyncio.to_thread(_decoded, request, row) if len(request) > _LONG_BYTES else _decoded(request, row)
+    _check_tenant(row, tenant)
+    return msgspec.json.encode(await row.method(control, tenant, decoded))
+
+
+def _decoded(request: bytes, row: Verb) -> Any:
     try:
-        decoded = msgspec.json.decode(request or b"{}", type=row.request)
+        return msgspec.json.decode(request or b"{}", type=row.request)
     except msgspec.DecodeError as error:
         raise invalid_request(error) from None
-    return msgspec.json.encode(await getattr(control, verb)(tenant, decoded))

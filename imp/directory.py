@@ -4,6 +4,7 @@ imp.json      marker: managed or standalone, format version, where the database 
 secret        master secret (0600), unless the settings take it from elsewhere
 engine/       the engine's store
 sql.sqlite3   governance database of a managed directory, unless the settings name another
+event-ids.sqlite3   what the event ids of a standalone directory were used for
 run.json      left by a live server
 """
 
@@ -14,10 +15,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 from imp.clock import Clock, system_clock
 from imp.control import Control
+from imp.draft import Draft
 from imp.engine import NativeEngine, open_native
 from imp.errors import Conflict, OutOfStep, invalid
+from imp.governance.event_ids import EVENT_IDS_NAME, EventIds
 from imp.governance.standalone import StandaloneCommands
-from imp.marker import Draft, Marker, read_marker, write_marker
+from imp.marker import MARKER_NAME, Marker, read_marker, write_marker
 from imp.secret import is_elsewhere, make_secret_file, read_secret
 from imp.settings import Settings
 
@@ -39,15 +42,25 @@ class Directory:
     keys, None in a standalone directory; reapplied: outbox rows applied while opening, by tenant.
     """
 
-    def __init__(self, path: Path, settings: Settings, marker: Marker, engine: NativeEngine, clock: Clock) -> None:
+    def __init__(
+        self,
+        path: Path,
+        settings: Settings,
+        marker: Marker,
+        engine: NativeEngine,
+        *,
+        clock: Clock,
+        event_ids: EventIds,
+    ) -> None:
         self.path = path
         self.settings = settings
         self.marker = marker
         self.engine = engine
         self.clock = clock
         self.managed: Managed | None = None
+        self._event_ids = event_ids
         self.commands: ManagedCommands | StandaloneCommands = StandaloneCommands(
-            engine, marker.orders_need_epoch, clock
+            engine, event_ids, marker.orders_need_epoch, clock
         )
         self.reapplied: dict[str, int] = {}
 
@@ -66,14 +79,13 @@ class Directory:
         """Make a data directory (mode 0700) with its marker, secret (unless the settings have one), engine store and
         SQL schema.
 
-        Raises Conflict when something is there already. The directory appears whole or not at all.
+        Raises Conflict when something is there already, StoreLocked while another process makes it. The directory
+        appears whole or not at all.
         """
         settings = settings or Settings()
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise Conflict(f"{path} exists and is not empty; hint: name a new directory")
         database = None if standalone else "external" if settings.database_url else "internal"
         marker = Marker(kind="standalone" if standalone else "managed", database=database, created_at_us=system_clock())
-        with Draft(path) as draft:
+        with Draft(path, last=MARKER_NAME, hint="name a new directory") as draft:
             if not is_elsewhere(settings):
                 make_secret_file(draft / "secret")
             open_native(draft / "engine", read_secret(draft, settings), settings, create=True).close()
@@ -96,7 +108,7 @@ class Directory:
         if marker.database == "internal" and not (path / _SQLITE).is_file():
             raise OutOfStep(f"{path / _SQLITE} is gone. hint: put it back, or restore a backup: imp restore --help")
         engine = await asyncio.to_thread(open_native, path / "engine", secret, settings)
-        directory = cls(path, settings, marker, engine, clock)
+        directory = cls(path, settings, marker, engine, clock=clock, event_ids=EventIds(path / EVENT_IDS_NAME))
         try:
             if marker.kind == "managed":
                 await directory._manage()
@@ -110,7 +122,7 @@ class Directory:
         """A standalone directory that is nowhere: an engine that forgets everything at close."""
         marker = Marker(kind="standalone", database=None, created_at_us=clock())
         engine = open_native(Path(), read_secret(Path(), settings), settings, create=True, store="memory")
-        return cls(Path(), settings, marker, engine, clock)
+        return cls(Path(), settings, marker, engine, clock=clock, event_ids=EventIds(None))
 
     async def close(self) -> None:
         """Let the relay finish what it applies, then close engine and SQL."""
@@ -118,6 +130,7 @@ class Directory:
             await self.managed.relay.stop()
             await self.managed.database.close()
         await asyncio.to_thread(self.engine.close)
+        self._event_ids.close()
 
     async def __aenter__(self) -> Self:
         return self

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import concurrent.futures
 import threading
 from collections.abc import Buffer, Coroutine, Sequence
 from pathlib import Path
@@ -14,9 +15,10 @@ import msgspec
 from imp import commands
 from imp._core import REASONS, VERDICTS, EngineOptions, ScanContext
 from imp._core import Engine as NativeEngine
-from imp.errors import EngineClosed, invalid
+from imp.errors import Conflict, EngineClosed, invalid
 from imp.governance import schemas as governance
 from imp.issuing import schemas as issuing
+from imp.marker import MARKER_NAME
 from imp.registry import schemas as registry
 from imp.results import Answer, ExportPlan, Lookup, Order, Report
 from imp.settings import Settings
@@ -95,15 +97,18 @@ class Engine:
         """Open a data directory, making a standalone one when there is none (unless create=False).
 
         secret: the 32-byte master secret; without it, the settings or the file `secret` in the directory, which is
-        made with the directory. Raises StoreLocked when another process owns the directory, WrongSecret, NotFound.
+        made with the directory. settings: `IMP_*` of the environment unless given. Raises StoreLocked when another
+        process owns the directory, WrongSecret, NotFound.
         """
         from imp.directory import Directory  # noqa: PLC0415 - imports this module
 
-        path, settings = Path(path), settings or Settings()
-        if secret is not None:
-            settings = msgspec.structs.replace(settings, secret=secret.hex(), secret_file=None, secret_kms=None)
-        if create and not (path / "imp.json").exists():
-            Directory.init(path, settings, standalone=True)
+        path, settings = Path(path), _settings(settings, secret)
+        if create and not (path / MARKER_NAME).exists():
+            try:
+                Directory.init(path, settings, standalone=True)
+            except Conflict:
+                if not (path / MARKER_NAME).exists():  # otherwise another process made it meanwhile
+                    raise
         return cls._start(Directory.open(path, settings), tenant)
 
     @classmethod
@@ -111,8 +116,7 @@ class Engine:
         """An engine that forgets everything at close."""
         from imp.directory import Directory  # noqa: PLC0415 - imports this module
 
-        settings = msgspec.structs.replace(settings or Settings(), secret=secret.hex())
-        return cls._start(Directory.in_memory(settings), tenant)
+        return cls._start(Directory.in_memory(_settings(settings, secret)), tenant)
 
     @classmethod
     def _start(cls, opening: Coroutine[Any, Any, "Directory"], tenant: str) -> Self:
@@ -120,7 +124,7 @@ class Engine:
         try:
             return cls(loop.run(opening), loop, tenant)
         except BaseException:
-            loop.stop()
+            loop.close()
             raise
 
     def for_tenant(self, tenant: str) -> Self:
@@ -128,12 +132,8 @@ class Engine:
         return type(self)(self._directory, self._loop, tenant)
 
     def close(self) -> None:
-        """Flush and close; later calls raise EngineClosed."""
-        if self._loop.is_running:
-            try:
-                self._loop.run(self._directory.close())
-            finally:
-                self._loop.stop()
+        """Flush and close. Later calls, and those of other threads that still wait, raise EngineClosed."""
+        self._loop.close(self._directory.close())
 
     def __enter__(self) -> Self:
         return self
@@ -334,23 +334,75 @@ class _Loop:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
+        self._workers = self._new_workers()
+        self._callers: set[asyncio.Task[Any]] = set()
+        self._turn = threading.Lock()
+        self._is_open = True
         self._thread = threading.Thread(target=self._loop.run_forever, name="imp-engine", daemon=True)
         self._thread.start()
 
-    @property
-    def is_running(self) -> bool:
-        return self._thread.is_alive()
-
     def run[T](self, work: Coroutine[Any, Any, T]) -> T:
-        if not self.is_running:
-            work.close()
-            raise EngineClosed("the engine is closed")
+        """Run in the loop and wait for it."""
+        with self._turn:
+            if not self._is_open:
+                work.close()
+                raise EngineClosed("the engine is closed")
+            future = asyncio.run_coroutine_threadsafe(self._called(work), self._loop)
+        try:
+            return future.result()
+        except concurrent.futures.CancelledError:
+            raise EngineClosed("the engine was closed meanwhile; the call may or may not have taken effect") from None
+
+    def close(self, last: Coroutine[Any, Any, None] | None = None) -> None:
+        """End the calls that wait, let the work they began in threads finish, run `last`, end the loop."""
+        with self._turn:
+            was_open, self._is_open = self._is_open, False
+        if not was_open:
+            if last is not None:
+                last.close()
+            self._thread.join()  # whoever closes first does the work
+            return
+        try:
+            begun = self._in_loop(self._end_callers())
+            begun.shutdown()
+            if last is not None:
+                self._in_loop(last)
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._workers.shutdown()
+            self._loop.close()
+
+    async def _called[T](self, work: Coroutine[Any, Any, T]) -> T:
+        task = asyncio.ensure_future(work)
+        self._callers.add(task)
+        try:
+            return await task
+        finally:
+            self._callers.discard(task)
+
+    async def _end_callers(self) -> concurrent.futures.Executor:
+        """Cancel what callers wait for; the relay's own tasks go on. Returns the threads that may still be busy."""
+        for task in self._callers:
+            task.cancel()
+        await asyncio.gather(*self._callers, return_exceptions=True)
+        begun, self._workers = self._workers, self._new_workers()
+        return begun
+
+    def _new_workers(self) -> concurrent.futures.ThreadPoolExecutor:
+        workers = concurrent.futures.ThreadPoolExecutor(thread_name_prefix="imp-engine")
+        self._loop.set_default_executor(workers)
+        return workers
+
+    def _in_loop[T](self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
-    def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+
+def _settings(settings: Settings | None, secret: bytes | None) -> Settings:
+    settings = settings or Settings.from_environment()
+    if secret is None:
+        return settings
+    return msgspec.structs.replace(settings, secret=secret.hex(), secret_file=None, secret_kms=None)
 
 
 def _scope(scope: ScopeLike) -> commands.Scope:

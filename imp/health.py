@@ -10,6 +10,7 @@ from imp.degrade import ESSENTIAL
 from imp.engine import NativeEngine
 from imp.errors import EngineClosed
 from imp.metrics import CONTENT_TYPE, Metrics
+from imp.results import EngineStatus
 
 _NO_STORE = {"cache-control": "no-store"}
 
@@ -25,13 +26,6 @@ class Readiness(msgspec.Struct, frozen=True, omit_defaults=True):
 
     ready: bool
     cause: str | None = None
-
-
-class EngineStatus(msgspec.Struct, frozen=True):
-    """The part of the engine's status that readiness needs."""
-
-    ready: bool = True
-    poisoned: str | None = None
 
 
 @get("/healthz", opt={ESSENTIAL: True}, tags=["operation"], summary="Is the process alive?")

@@ -10,6 +10,7 @@ from imp.errors import Refused
 __all__ = [
     "Answer",
     "Catalogue",
+    "EngineStatus",
     "ExportPlan",
     "FaceCounters",
     "Hold",
@@ -203,6 +204,13 @@ class Catalogue(_Result, frozen=True, kw_only=True):
     domains: list[str]
     key_spaces: list[CatalogueKeySpace]
     products: list[CatalogueProduct]
+
+
+class EngineStatus(_Result, frozen=True, kw_only=True):
+    """What decides of the engine's status. poisoned: why it stopped writing."""
+
+    ready: bool
+    poisoned: str | None = None
 
 
 def report_of(report: bytes) -> Report:

@@ -1,5 +1,6 @@
 """What every request and response of the control plane has in common."""
 
+import hashlib
 from collections.abc import Callable
 from typing import Annotated
 
@@ -48,3 +49,11 @@ def cut[R](rows: list[R], limit: int, key: Callable[[R], str]) -> tuple[list[R],
     if len(rows) <= limit:
         return rows, None
     return rows[:limit], key(rows[limit - 1])
+
+
+def digest_of(request: CommandRequest) -> bytes:
+    """SHA-256 of what a request asks for: its kind and every field but the event id."""
+    content = msgspec.structs.replace(request, event_id=None)
+    return hashlib.sha256(
+        type(request).__name__.encode() + msgspec.json.encode(content, order="deterministic")
+    ).digest()

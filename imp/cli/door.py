@@ -4,18 +4,18 @@ Both ways end in the same control verbs and give the same JSON.
 """
 
 import asyncio
-import getpass
 import http.client
 import time
 from collections.abc import Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import quote
+from urllib.parse import urlencode
 
 import msgspec
 
 from imp import runfile
+from imp.actor import local_user
 from imp.cli.failures import Hinted
 from imp.cli.output import note
 from imp.control import dispatch
@@ -50,7 +50,7 @@ class Local:
     """The directory itself, opened by this process."""
 
     def __init__(self, directory: Directory, runner: asyncio.Runner) -> None:
-        self._control = directory.control.acting(f"cli:{getpass.getuser()}")
+        self._control = directory.control.acting(local_user())
         self._runner = runner
 
     def raw(self, verb: str, tenant: str, request: msgspec.Struct) -> bytes:
@@ -85,7 +85,8 @@ class Remote:
 
     def raw(self, verb: str, tenant: str, request: msgspec.Struct) -> bytes:
         """Run a verb in the server."""
-        status, body = self._post(f"/v1/admin/{verb}?tenant={quote(tenant)}", msgspec.json.encode(request))
+        query = urlencode({"tenant": tenant, "actor": local_user()})
+        status, body = self._post(f"/v1/admin/{verb}?{query}", msgspec.json.encode(request))
         if status < 300:
             return body
         raise _told(status, body)

@@ -7,7 +7,8 @@ import msgspec
 
 from imp.cli import output
 from imp.cli.options import Session, with_session, yes_option
-from imp.governance.schemas import ApiKey, CreatedKey, CreateKey, Keys, KeyScope, ListKeys, RevokeKey, Role
+from imp.cli.registry import after_option, limit_option, say_next
+from imp.governance.schemas import ApiKey, CreatedKey, CreateKey, KeyPage, KeyScope, ListKeys, RevokeKey, Role
 
 _ROLES: tuple[Role, ...] = get_args(Role)
 _SCOPES: tuple[KeyScope, ...] = get_args(KeyScope)
@@ -35,10 +36,13 @@ def create_key(opened: Session, name: str, role: str, scopes: tuple[str, ...]) -
 
 @key_.command("list")
 @click.option("--all", "include_revoked", is_flag=True, help="Revoked ones too.")
+@after_option
+@limit_option
 @with_session
-def list_keys(opened: Session, include_revoked: bool) -> None:
-    """API keys, without their secrets."""
-    opened.answer("list_keys", ListKeys(include_revoked=include_revoked), Keys, _show_keys)
+def list_keys(opened: Session, after: str | None, limit: int, include_revoked: bool) -> None:
+    """API keys, oldest first, without their secrets."""
+    request = ListKeys(after=after, limit=limit, include_revoked=include_revoked)
+    opened.answer("list_keys", request, KeyPage, _show_keys)
 
 
 @key_.command("revoke")
@@ -62,7 +66,7 @@ def _show_key(key: ApiKey) -> None:
     output.facts([("id", key.id), ("name", key.name), ("role", key.role), ("scopes", key.scopes), ("revoked", revoked)])
 
 
-def _show_keys(found: Keys) -> None:
+def _show_keys(page: KeyPage) -> None:
     rows = [
         (
             key.id,
@@ -73,6 +77,7 @@ def _show_keys(found: Keys) -> None:
             output.day_time(key.created_at_us),
             output.day_time(key.revoked_at_us),
         )
-        for key in found.keys
+        for key in page.keys
     ]
     output.table("", ("id", "name", "begins", "role", "scopes", "created", "revoked"), rows)
+    say_next(page.next)

@@ -1,7 +1,7 @@
 """Backup: the engine first, then SQL, so that the copy of SQL knows every command the copy of the engine has seen.
 
-A backup is a directory: `engine/` (a checkpoint), `sql.sqlite3` (internal databases), `backup.json`. The master
-secret is not in it.
+A backup is a directory: `engine/` (a checkpoint), `sql.sqlite3` (internal databases), `event-ids.sqlite3` (standalone
+directories), `backup.json`. The master secret is not in it.
 """
 
 import asyncio
@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from imp.database_file import copy_sqlite
-from imp.errors import Conflict, CorruptData, IncompatibleData, NotFound
+from imp.draft import Draft
+from imp.errors import CorruptData, IncompatibleData, NotFound
+from imp.governance.event_ids import EVENT_IDS_NAME
 from imp.governance.schemas import BackedUp
-from imp.marker import Draft, write_whole
+from imp.marker import write_whole
 
 if TYPE_CHECKING:
     from imp.directory import Directory
@@ -25,7 +27,7 @@ _NAME = "backup.json"
 
 
 class BackupRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What a backup holds. at_us: taken before the engine's checkpoint, so nothing earlier is missing."""
+    """What a backup holds. at_us and last_seqs: taken before the engine's checkpoint, so nothing earlier is missing."""
 
     kind: Literal["managed", "standalone"]
     database: Literal["internal", "external"] | None
@@ -36,21 +38,22 @@ class BackupRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def back_up(directory: "Directory", to: Path) -> BackedUp:
-    """Copy a directory's state to the new directory `to`; the directory stays in use. Conflict when `to` exists."""
+    """Copy a directory's state to the new directory `to`; the directory stays in use. Conflict when `to`
+    holds something."""
     at_us = directory.clock()
     last_seqs = await asyncio.to_thread(_write, directory, to, at_us)
     return BackedUp(to=str(to), at_us=at_us, last_seqs=last_seqs, steps=_steps(directory, to))
 
 
 def _write(directory: "Directory", to: Path, at_us: int) -> dict[str, int]:
-    if to.exists():
-        raise Conflict(f"{to} exists; hint: name a new directory")
-    with Draft(to) as draft:
+    with Draft(to, last=_NAME, hint="name a new directory") as draft:
+        last_seqs = directory.engine.last_seqs()  # before the checkpoint: what it names is in the copy for certain
         directory.engine.checkpoint(str(draft / "engine"))
-        last_seqs = directory.engine.last_seqs()
         file = None if directory.managed is None else directory.managed.database.file
         if file is not None:
             copy_sqlite(file, draft / "sql.sqlite3")
+        if (directory.path / EVENT_IDS_NAME).exists():
+            copy_sqlite(directory.path / EVENT_IDS_NAME, draft / EVENT_IDS_NAME)
         record = BackupRecord(
             kind=directory.marker.kind,
             database=directory.marker.database,

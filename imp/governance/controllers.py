@@ -5,11 +5,13 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from imp.auth import needs
+from imp.commands import Id
 from imp.control import Control
 from imp.errors import Forbidden
 from imp.governance import schemas
 from imp.governance.schemas import Principal
 from imp.results import Report
+from imp.wire import PageSize
 
 
 class Commands(Controller):
@@ -65,10 +67,13 @@ class Keys(Controller):
         self,
         control: NamedDependency[Control],
         principal: NamedDependency[Principal],
+        after: FromQuery[Id | None] = None,
+        limit: FromQuery[PageSize] = 50,
         include_revoked: FromQuery[bool] = False,  # a query parameter has no position
-    ) -> schemas.Keys:
-        """API keys without their secrets."""
-        return await control.list_keys(principal.tenant, schemas.ListKeys(include_revoked=include_revoked))
+    ) -> schemas.KeyPage:
+        """API keys without their secrets, oldest first; `after` is the `next` of the page before."""
+        asked = schemas.ListKeys(after=after, limit=limit, include_revoked=include_revoked)
+        return await control.list_keys(principal.tenant, asked)
 
     @delete("/{key:str}", opt=needs("keys"), status_code=200, summary="Revoke an API key")
     async def revoke_key(

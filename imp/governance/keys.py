@@ -11,14 +11,15 @@ import secrets
 import uuid
 from typing import cast
 
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 
 from imp.clock import Clock
 from imp.database import Database, TenantRepository
 from imp.errors import NotFound, Unauthenticated
 from imp.governance.models import ApiKeyEntry
-from imp.governance.schemas import ApiKey, CreatedKey, CreateKey, Keys, ListKeys, Principal, Role
+from imp.governance.schemas import ApiKey, CreatedKey, CreateKey, KeyPage, ListKeys, Principal, Role
 from imp.registry.models import TenantEntry
+from imp.wire import cut
 
 __all__ = ["ApiKeys"]
 
@@ -39,6 +40,7 @@ class ApiKeys:
         self._database = database
         self._clock = clock
         self._known: dict[bytes, tuple[int, Principal]] = {}
+        self._revocations = 0
 
     async def create(self, tenant: str, request: CreateKey) -> CreatedKey:
         """Make a key."""
@@ -61,21 +63,33 @@ class ApiKeys:
             session.add(row)
         return CreatedKey(key=_shown(row), secret=secret)
 
-    async def list(self, tenant: str, request: ListKeys) -> Keys:
+    async def list(self, tenant: str, request: ListKeys) -> KeyPage:
         """Keys of a tenant, oldest first."""
-        everything = [] if request.include_revoked else [ApiKeyEntry.revoked_at_us.is_(None)]
+        place = tuple_(ApiKeyEntry.created_at_us, ApiKeyEntry.id)
+        statement = select(ApiKeyEntry).order_by(ApiKeyEntry.created_at_us, ApiKeyEntry.id).limit(request.limit + 1)
+        if not request.include_revoked:
+            statement = statement.where(ApiKeyEntry.revoked_at_us.is_(None))
         async with self._database.reading(tenant) as session:
-            statement = select(ApiKeyEntry).where(*everything).order_by(ApiKeyEntry.created_at_us, ApiKeyEntry.id)
-            return Keys(keys=[_shown(row) for row in await session.scalars(statement)])
+            if request.after is not None:
+                last = await ApiKeyRepository(session).get_one_or_none(id=request.after)
+                if last is None:
+                    raise NotFound(f"there is no API key {request.after!r}")
+                statement = statement.where(place > (last.created_at_us, last.id))
+            found = [_shown(row) for row in await session.scalars(statement)]
+        rows, following = cut(found, request.limit, lambda key: key.id)
+        return KeyPage(keys=rows, next=following)
 
     async def revoke(self, tenant: str, key_id: str) -> ApiKey:
         """Revoke a key at once."""
-        async with self._database.writing(tenant) as session:
-            row = await ApiKeyRepository(session).get_one_or_none(id=key_id)
-            if row is None:
-                raise NotFound(f"there is no API key {key_id!r}")
-            row.revoked_at_us = row.revoked_at_us or self._clock()
-        self._known.clear()
+        try:
+            async with self._database.writing(tenant) as session:
+                row = await ApiKeyRepository(session).get_one_or_none(id=key_id)
+                if row is None:
+                    raise NotFound(f"there is no API key {key_id!r}")
+                row.revoked_at_us = row.revoked_at_us or self._clock()
+        finally:  # also when the caller gave up: the commit may have happened
+            self._revocations += 1
+            self._known.clear()
         return _shown(row)
 
     async def authenticate(self, secret: str) -> Principal:
@@ -85,6 +99,7 @@ class ApiKeys:
         if known is not None and now_us - known[0] < _TRUST_US:
             return known[1]
         parts = secret.split("_", 2)
+        revocations = self._revocations
         row = None
         if len(parts) == 3 and parts[0] == "imp":
             async with self._database.reading(None) as session:
@@ -96,7 +111,8 @@ class ApiKeys:
         )
         if len(self._known) >= _KNOWN_MAX:
             self._known.clear()
-        self._known[digest] = (now_us, principal)
+        if revocations == self._revocations:  # otherwise the row may be from before its revocation
+            self._known[digest] = (now_us, principal)
         return principal
 
 

@@ -95,6 +95,11 @@ class ManagedCommands:
         async with self._database.reading(tenant) as session:
             return cut(await orders.order_page(session, request), request.limit, str)
 
+    async def series_page(self, tenant: str, request: registry.ListSeries) -> tuple[list[str], str | None]:
+        """Ids of a page of series, and where the next page starts."""
+        async with self._database.reading(tenant) as session:
+            return cut(await service.series_page(session, request), request.limit, str)
+
     async def apply(self, tenant: str, request: ApplyCommand, actor: str) -> Report:
         """See Control.apply_command."""
         async with self._working(tenant, actor) as work:

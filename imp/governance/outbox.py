@@ -1,14 +1,14 @@
 """The outbox: a decision and the command that follows from it commit in one transaction, numbered in commit order."""
 
+import asyncio
 import contextlib
-import hashlib
 import uuid
 from collections.abc import AsyncGenerator
 
-import msgspec
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from imp.actor import accepted_actor
 from imp.clock import Clock
 from imp.commands import Command, encode
 from imp.database import Database, TenantRepository
@@ -16,9 +16,9 @@ from imp.engine import NativeEngine
 from imp.errors import Conflict, NotFound
 from imp.governance.models import OutboxEntry, TenantSequence
 from imp.results import report_of
-from imp.wire import CommandRequest
+from imp.wire import CommandRequest, digest_of
 
-__all__ = ["OutboxRepository", "Work", "digest_of", "working"]
+__all__ = ["OutboxRepository", "Work", "working"]
 
 
 class OutboxRepository(TenantRepository[OutboxEntry]):
@@ -46,21 +46,22 @@ class Work:
         if request.event_id is None:
             return None
         row = await self.outbox.get_one_or_none(event_id=request.event_id)
-        if row is not None and row.digest != digest_of(request):
+        if row is not None and row.digest != await asyncio.to_thread(digest_of, request):
             raise Conflict(f"event id {request.event_id} was used for another request")
         return row
 
     async def enqueue(self, command: Command, request: CommandRequest) -> OutboxEntry:
         """Give a command the next seq. It counts once this transaction commits."""
+        encoded, digest = await asyncio.to_thread(lambda: (encode(command), digest_of(request)))  # 100,000 texts
         self._sequence.seq += 1
         row = OutboxEntry(
             tenant=self.tenant,
             seq=self._sequence.seq,
             event_id=request.event_id or uuid.uuid4().hex,
-            digest=digest_of(request),
+            digest=digest,
             at_us=self.now_us,
             actor=self._actor,
-            command=encode(command),
+            command=encoded,
             status="waiting",
         )
         self.session.add(row)
@@ -69,7 +70,7 @@ class Work:
 
     async def enqueue_foreseen(self, command: Command, request: CommandRequest) -> OutboxEntry:
         """Enqueue a command after asking the engine: what it would refuse now leaves no rows and spends no slots."""
-        report_of(self._engine.preview(self.tenant, self.now_us, encode(command)))
+        report_of(await asyncio.to_thread(self._engine.preview, self.tenant, self.now_us, encode(command)))
         return await self.enqueue(command, request)
 
     async def refused(self, seq: int) -> bool:
@@ -81,17 +82,13 @@ class Work:
 async def working(
     database: Database, engine: NativeEngine, tenant: str, actor: str, clock: Clock
 ) -> AsyncGenerator[Work]:
-    """Open a Work; the sequence row is locked first, so commit order is seq order. NotFound for an unknown tenant."""
+    """Open a Work; the sequence row is locked first, so commit order is seq order.
+
+    Raises NotFound for an unknown tenant, InvalidInput for an actor the engine would not take.
+    """
+    accepted_actor(actor)
     async with database.writing(tenant) as session:
         sequence = await session.scalar(select(TenantSequence).with_for_update())
         if sequence is None:
             raise NotFound(f"there is no tenant {tenant!r}")
         yield Work(session, sequence, engine, actor, clock())
-
-
-def digest_of(request: CommandRequest) -> bytes:
-    """SHA-256 of what a request asks for: its kind and every field but the event id."""
-    content = msgspec.structs.replace(request, event_id=None)
-    return hashlib.sha256(
-        type(request).__name__.encode() + msgspec.json.encode(content, order="deterministic")
-    ).digest()

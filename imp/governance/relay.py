@@ -1,8 +1,8 @@
 """The relay carries commands from the outbox to the engine: in seq order, one in flight per tenant, none skipped.
 
 The engine's own last seq is the cursor, not the SQL status: what the engine has not seen is applied, what it has seen
-is not applied again. A refusal is a result like any other. Only push-back is retried; when the engine stopped
-writing, the row waits for the next start.
+is not applied again. A refusal is a result like any other, and a row the engine cannot take is one too. Only
+push-back is retried; when the engine stopped writing, the row waits for the next start.
 """
 
 import asyncio
@@ -17,12 +17,13 @@ from sqlalchemy import select, update
 from imp.clock import Clock
 from imp.database import Database
 from imp.engine import NativeEngine
-from imp.errors import Busy, EngineClosed, ImpError, OutOfStep
+from imp.errors import Busy, EngineClosed, InvalidInput, OutOfStep
 from imp.governance.models import OutboxEntry, TenantSequence
 
 __all__ = ["Relay", "Settled"]
 
 _log = structlog.get_logger("imp.relay")
+_ACTOR = "relay"
 _BACK_OFF_FIRST_S = 0.005
 _BACK_OFF_MAX_S = 1.0
 
@@ -150,7 +151,15 @@ class Relay:
                     future.set_result(settled)
 
     def _apply(self, row: OutboxEntry) -> bytes:
-        return self._engine.apply(row.tenant, row.event_id, row.seq, row.at_us, row.actor, row.command)
+        try:
+            return self._engine.apply(row.tenant, row.event_id, row.seq, row.at_us, row.actor, row.command)
+        except InvalidInput as error:
+            # Nothing makes such a row acceptable, and while its number is unused nothing behind it is applied. So the
+            # number goes to a command of the same id that the engine reads, refuses and remembers.
+            message = f"the engine cannot take the command: {error}"
+            _log.error("a command is refused", tenant=row.tenant, seq=row.seq, event_id=row.event_id, message=message)
+            unknown = msgspec.json.encode({"command": message})
+            return self._engine.apply(row.tenant, row.event_id, row.seq, row.at_us, _ACTOR, unknown)
 
     async def _store(self, tenant: str, results: list[Settled]) -> None:
         now_us = self._clock()
@@ -212,9 +221,10 @@ class Relay:
             await asyncio.sleep(self._sweep_s)
             try:
                 waiting = await self.waiting()
-            except ImpError as error:
+            except Exception as error:  # noqa: BLE001 - it must outlive whatever it meets
                 self._note("", error)
                 continue
+            self._troubles.pop("", None)
             for tenant in (tenant for tenant, rows in waiting.items() if rows):
                 self.wake(tenant)
 

@@ -3,11 +3,13 @@
 What a newer SQL database still knows is applied again in its own epochs. After that the next order of every series
 opens a new epoch with fresh slots and keys, because serials issued after the backup may be unknown here. Scans since
 the backup are gone: a code first scanned in that time will be told "first" once more, so the operator must accept the
-window.
+window. The ledger goes on as another one, whose first leaf names the head of the old: leaves written since the backup
+may be elsewhere, and two histories must never pass for one.
 """
 
 import asyncio
 import shutil
+import uuid
 from pathlib import Path
 
 import msgspec
@@ -16,10 +18,12 @@ from sqlalchemy import func, select
 from imp.clock import Clock, system_clock
 from imp.database_file import copy_sqlite
 from imp.directory import Directory
-from imp.errors import Conflict, NotFound, StorageError, invalid
+from imp.draft import Draft
+from imp.errors import NotFound, StorageError, invalid
 from imp.governance.backup import BackupRecord, read_backup
-from imp.governance.schemas import Restored
-from imp.marker import Draft, Marker, RestoreMark, write_marker
+from imp.governance.event_ids import EVENT_IDS_NAME
+from imp.governance.schemas import LedgerHead, Restored
+from imp.marker import MARKER_NAME, Marker, RestoreMark, write_marker
 from imp.registry.models import KeySpaceEntry, SeriesEntry
 from imp.results import Catalogue
 from imp.secret import is_elsewhere, make_secret_file, read_secret_file
@@ -46,30 +50,29 @@ async def restore(
     """
     settings = settings or Settings()
     record = await asyncio.to_thread(read_backup, backup)
-    await asyncio.to_thread(_check, record, to, settings, sql, secret_file)
+    _check(record, settings, sql, secret_file)
     now_us = clock()
-    with Draft(to) as draft:
+    hint = "stop its server and move it aside, its database and secret may be of use"
+    with Draft(to, last=MARKER_NAME, hint=hint) as draft:
         mark = RestoreMark(backup_at_us=record.at_us, restored_at_us=now_us)
-        await asyncio.to_thread(_lay_out, record, mark, draft, backup / "engine", sql or backup / "sql.sqlite3")
+        await asyncio.to_thread(_lay_out, record, mark, draft, backup, sql or backup / "sql.sqlite3")
         if secret_file is not None:
             make_secret_file(draft / "secret", read_secret_file(secret_file))
         async with await Directory.open(draft, settings, clock=clock) as directory:
             series = await _demand_new_epochs(directory)
             reapplied = directory.reapplied
+            old_ledger = await asyncio.to_thread(_renew_ledger, directory, mark)
     return Restored(
         to=str(to),
         backup_at_us=record.at_us,
         restored_at_us=now_us,
         reapplied=reapplied,
         series=series,
+        old_ledger=old_ledger,
     )
 
 
-def _check(record: BackupRecord, to: Path, settings: Settings, sql: Path | None, secret_file: Path | None) -> None:
-    if to.exists() and (not to.is_dir() or any(to.iterdir())):
-        raise Conflict(
-            f"{to} is not empty; hint: stop its server and move it aside, its database and secret may be of use"
-        )
+def _check(record: BackupRecord, settings: Settings, sql: Path | None, secret_file: Path | None) -> None:
     if sql is not None and record.database != "internal":
         raise invalid("sql", "only a backup of a directory with its own SQLite database takes one")
     if secret_file is None and not is_elsewhere(settings):
@@ -78,11 +81,20 @@ def _check(record: BackupRecord, to: Path, settings: Settings, sql: Path | None,
         raise invalid("secret_file", "the settings take the master secret from elsewhere; name it only once")
 
 
-def _lay_out(record: BackupRecord, mark: RestoreMark, draft: Path, engine: Path, sql: Path) -> None:
+def _renew_ledger(directory: Directory, mark: RestoreMark) -> LedgerHead:
+    # The number of the copy keeps two restores of one backup apart, even at the same microsecond.
+    reason = f"restored from the backup of {mark.backup_at_us} as copy {uuid.uuid4().hex}"
+    old = directory.engine.renew_ledger("restore", mark.restored_at_us, reason)
+    return msgspec.json.decode(old, type=LedgerHead)
+
+
+def _lay_out(record: BackupRecord, mark: RestoreMark, draft: Path, backup: Path, sql: Path) -> None:
     try:
-        shutil.copytree(engine, draft / "engine")
+        shutil.copytree(backup / "engine", draft / "engine")
     except OSError as error:
-        raise StorageError(f"{engine} cannot be copied: {error}") from error
+        raise StorageError(f"{backup / 'engine'} cannot be copied: {error}") from error
+    if (backup / EVENT_IDS_NAME).exists():
+        copy_sqlite(backup / EVENT_IDS_NAME, draft / EVENT_IDS_NAME)
     if record.database == "internal":
         copy_sqlite(sql, draft / "sql.sqlite3")
     marker = Marker(

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from imp.commands import CODE_TEXT_BYTES_MAX, StateCommand
-from imp.wire import CommandRequest, Request, Response, check_caller_texts
+from imp.wire import CommandRequest, PageRequest, Request, Response, check_caller_texts
 
 Role = Literal["consumer", "dealer", "store", "inspector", "system", "risk"]
 KeyScope = Literal["scan", "read", "write", "issue", "command", "export", "keys"]
@@ -73,12 +73,15 @@ class CreatedKey(Response, frozen=True, kw_only=True):
         return f"CreatedKey(key={self.key!r}, secret='…')"
 
 
-class ListKeys(Request, frozen=True, kw_only=True):
+class ListKeys(PageRequest, frozen=True, kw_only=True):
     include_revoked: bool = False
 
 
-class Keys(Response, frozen=True, kw_only=True):
+class KeyPage(Response, frozen=True, kw_only=True):
+    """Oldest first."""
+
     keys: list[ApiKey]
+    next: str | None = None
 
 
 class RevokeKey(Request, frozen=True, kw_only=True):
@@ -114,10 +117,19 @@ class BackedUp(Response, frozen=True, kw_only=True):
     steps: list[str] = msgspec.field(default_factory=list[str])
 
 
+class LedgerHead(Response, frozen=True, kw_only=True):
+    """A ledger's last state. origin: its number; size: leaves; root: of the Merkle tree over them, hexadecimal."""
+
+    origin: int
+    size: int
+    root: str
+
+
 class Restored(Response, frozen=True, kw_only=True):
     """A directory made from a backup. Scans and redemptions between backup_at_us and restored_at_us may repeat.
 
     reapplied: commands a newer database still knew, by tenant. series: how many open a new epoch with their next order.
+    old_ledger: what the first leaf of the directory's new ledger names.
     """
 
     to: str
@@ -125,6 +137,7 @@ class Restored(Response, frozen=True, kw_only=True):
     restored_at_us: int
     reapplied: dict[str, int]
     series: int
+    old_ledger: LedgerHead
 
 
 class AcceptRestore(Request, frozen=True, kw_only=True):

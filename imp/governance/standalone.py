@@ -10,10 +10,12 @@ from collections import defaultdict
 
 import msgspec
 
+from imp.actor import accepted_actor
 from imp.clock import Clock
 from imp.commands import Command, FaceSlot, SetDomain, SetProduct, encode
 from imp.engine import NativeEngine
 from imp.errors import Conflict, NotFound
+from imp.governance.event_ids import EventIds
 from imp.governance.schemas import ApplyCommand
 from imp.issuing import schemas as issuing
 from imp.registry import schemas as registry
@@ -27,7 +29,7 @@ from imp.registry.key_spaces import (
     key_space_command,
 )
 from imp.results import Catalogue, CatalogueKeySpace, Order, Report, report_of
-from imp.wire import CommandRequest, cut
+from imp.wire import CommandRequest, cut, digest_of
 
 __all__ = ["StandaloneCommands"]
 
@@ -41,11 +43,13 @@ class StandaloneCommands:
     def __init__(
         self,
         engine: NativeEngine,
+        event_ids: EventIds,
         orders_need_epoch: dict[str, dict[str, int]],
         clock: Clock,
         draw: random.Random = DRAW,
     ) -> None:
         self._engine = engine
+        self._event_ids = event_ids
         self._orders_need_epoch = orders_need_epoch
         self._clock = clock
         self._draw = draw
@@ -61,9 +65,10 @@ class StandaloneCommands:
     async def add_domain(self, tenant: str, request: registry.AddDomain, actor: str) -> registry.Domain:
         """See Control.add_domain."""
         async with self._turns[tenant]:
-            if request.host not in self._catalogue(tenant).domains:
+            catalogue = await asyncio.to_thread(self._catalogue, tenant)
+            if request.host not in catalogue.domains:
                 await self._apply(tenant, SetDomain(host=request.host), request, actor)
-        taken = {name: len(self._taken(tenant, request.host, name)) for name in SLOT_COUNTS}
+        taken = {name: len(_taken(catalogue, request.host, name)) for name in SLOT_COUNTS}
         return registry.Domain(
             host=request.host, free_slots={name: total - taken[name] for name, total in SLOT_COUNTS.items()}
         )
@@ -77,14 +82,15 @@ class StandaloneCommands:
 
     async def get_product(self, tenant: str, request: registry.GetProduct) -> registry.Product:
         """See Control.get_product."""
-        for product in self._products(tenant):
+        for product in await asyncio.to_thread(self._products, tenant):
             if product.product == request.product:
                 return product
         raise NotFound(f"there is no product {request.product!r}")
 
     async def list_products(self, tenant: str, request: registry.ListProducts) -> registry.Products:
         """See Control.list_products."""
-        found = [row for row in self._products(tenant) if request.after is None or row.product > request.after]
+        products = await asyncio.to_thread(self._products, tenant)
+        found = [row for row in products if request.after is None or row.product > request.after]
         rows, following = cut(found, request.limit, lambda row: row.product)
         return registry.Products(products=rows, next=following)
 
@@ -117,12 +123,18 @@ class StandaloneCommands:
 
     async def order_page(self, tenant: str, request: issuing.ListOrders) -> tuple[list[str], str | None]:
         """Ids of a page of orders, oldest first, and where the next page starts."""
-        names = [order.order for order in msgspec.json.decode(self._engine.orders(tenant), type=list[Order])]
+        names = await asyncio.to_thread(self._order_names, tenant)
         if request.after is not None:
             if request.after not in names:
                 raise NotFound(f"there is no order {request.after!r}")
             names = names[names.index(request.after) + 1 :]
         return cut(names, request.limit, str)
+
+    async def series_page(self, tenant: str, request: registry.ListSeries) -> tuple[list[str], str | None]:
+        """Ids of a page of series, and where the next page starts."""
+        catalogue = await asyncio.to_thread(self._catalogue, tenant)
+        names = {space.series for space in catalogue.key_spaces}
+        return cut(sorted(name for name in names if request.after is None or name > request.after), request.limit, str)
 
     async def apply(self, tenant: str, request: ApplyCommand, actor: str) -> Report:
         """See Control.apply_command."""
@@ -130,13 +142,25 @@ class StandaloneCommands:
             return await self._apply(tenant, request.command, request, actor)
 
     async def _apply(self, tenant: str, command: Command, request: CommandRequest, actor: str) -> Report:
+        accepted_actor(actor)
+        return report_of(await asyncio.to_thread(self._apply_once, tenant, command, request, actor))
+
+    def _apply_once(self, tenant: str, command: Command, request: CommandRequest, actor: str) -> bytes:
         event_id = request.event_id or uuid.uuid4().hex
-        known = self._engine.applied(tenant, event_id)
-        if known is not None:
-            return report_of(known)
+        if request.event_id is not None and (known := self._repeated(tenant, request, event_id)) is not None:
+            return known
         seq = self._engine.last_seq(tenant) + 1
-        applying = asyncio.to_thread(self._engine.apply, tenant, event_id, seq, self._clock(), actor, encode(command))
-        return report_of(await applying)
+        return self._engine.apply(tenant, event_id, seq, self._clock(), actor, encode(command))
+
+    def _repeated(self, tenant: str, request: CommandRequest, event_id: str) -> bytes | None:
+        """The report an earlier request with this event id got. Conflict when that was another request."""
+        digest = digest_of(request)
+        known = self._engine.applied(tenant, event_id)
+        if known is None:
+            self._event_ids.note(tenant, event_id, digest)  # before it is used: a crash between leaves no id unnoted
+        elif self._event_ids.digest(tenant, event_id) not in (None, digest):
+            raise Conflict(f"event id {event_id} was used for another request")
+        return known
 
     async def _renew(self, tenant: str, request: registry.RenewSeries, actor: str) -> registry.KeySpace:
         newest = self._newest(tenant, request.series)
@@ -148,9 +172,9 @@ class StandaloneCommands:
     async def _open_epoch(
         self, tenant: str, content: registry.OpenSeries, epoch: int, request: CommandRequest, actor: str
     ) -> registry.KeySpace:
-        slots = draw_slots(
-            self._draw, content.format, self._taken(tenant, content.domain, content.format), content.faces
-        )
+        catalogue = await asyncio.to_thread(self._catalogue, tenant)
+        taken = _taken(catalogue, content.domain, content.format)
+        slots = draw_slots(self._draw, content.format, taken, content.faces)
         await self._apply(tenant, key_space_command(content, epoch, slots, self._draw), request, actor)
         opened = self._newest(tenant, content.series)
         if opened is None:
@@ -164,15 +188,14 @@ class StandaloneCommands:
         found = sorted(self._catalogue(tenant).products, key=lambda row: row.product)
         return [registry.Product(product=row.product, name=row.name, gtin=row.gtin) for row in found]
 
-    def _newest(self, tenant: str, series: str) -> CatalogueKeySpace | None:
-        spaces = [space for space in self._catalogue(tenant).key_spaces if space.series == series]
-        return max(spaces, key=lambda space: space.epoch, default=None)
+    def _order_names(self, tenant: str) -> list[str]:
+        return [order.order for order in msgspec.json.decode(self._engine.orders(tenant), type=list[Order])]
 
-    def _taken(self, tenant: str, host: str, format_name: str) -> set[int]:
-        spaces = [
-            space for space in self._catalogue(tenant).key_spaces if (space.domain, space.format) == (host, format_name)
-        ]
-        return {face.slot for space in spaces for face in space.faces}
+    def _newest(self, tenant: str, series: str) -> CatalogueKeySpace | None:
+        try:
+            return msgspec.json.decode(self._engine.key_space(tenant, series), type=CatalogueKeySpace)
+        except NotFound:
+            return None
 
     def _has_order(self, tenant: str, order: str) -> bool:
         try:
@@ -180,6 +203,11 @@ class StandaloneCommands:
         except NotFound:
             return False
         return True
+
+
+def _taken(catalogue: Catalogue, host: str, format_name: str) -> set[int]:
+    spaces = [space for space in catalogue.key_spaces if (space.domain, space.format) == (host, format_name)]
+    return {face.slot for space in spaces for face in space.faces}
 
 
 def _content(request: registry.OpenSeries) -> registry.OpenSeries:

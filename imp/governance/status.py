@@ -8,7 +8,7 @@ import msgspec
 
 from imp.governance.schemas import Alarm, Status
 from imp.registry.key_spaces import SLOT_COUNTS
-from imp.results import Catalogue
+from imp.results import Catalogue, EngineStatus
 
 if TYPE_CHECKING:
     from imp.directory import Directory
@@ -22,17 +22,12 @@ SLOTS_LEFT_MIN = 0.10
 """Below this share of a scan domain's slots of one format, an alarm is raised."""
 
 
-class _EngineStatus(msgspec.Struct):
-    ready: bool
-    poisoned: str | None = None
-
-
 async def read_status(directory: "Directory", tenant: str | None) -> Status:
     """The state of a directory; with a tenant, waiting commands and alarms are that tenant's only."""
     from imp import __version__  # noqa: PLC0415 - loaded with the core
 
     raw = directory.engine.status()
-    engine = msgspec.json.decode(raw, type=_EngineStatus)
+    engine = msgspec.json.decode(raw, type=EngineStatus)
     waiting = await directory.managed.relay.waiting() if directory.managed is not None else {}
     tenants = sorted({*directory.engine.last_seqs(), *waiting}) if tenant is None else [tenant]
     waiting = {name: rows for name, rows in waiting.items() if rows and name in tenants}
@@ -75,7 +70,7 @@ def _low(directory: "Directory", tenant: str) -> list[Alarm]:
     return running_low(tenant, msgspec.json.decode(directory.engine.catalogue(tenant), type=Catalogue))
 
 
-def _troubles(engine: _EngineStatus, marker: "Marker", waiting: dict[str, int]) -> list[Alarm]:
+def _troubles(engine: EngineStatus, marker: "Marker", waiting: dict[str, int]) -> list[Alarm]:
     alarms: list[Alarm] = []
     if engine.poisoned is not None:
         message = f"the engine stopped writing: {engine.poisoned}; mend the cause and start again"

@@ -1,15 +1,18 @@
 """What issuing decides: when the same order comes again, and that an order after a restore waits for a fresh epoch."""
 
+import asyncio
+
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from imp.database import TenantRepository
 from imp.errors import Conflict, NotFound
 from imp.governance.models import OutboxEntry
-from imp.governance.outbox import Work, digest_of
+from imp.governance.outbox import Work
 from imp.issuing import schemas
 from imp.issuing.models import OrderEntry
 from imp.registry.service import SeriesRepository, applied_epoch
+from imp.wire import digest_of
 
 __all__ = ["enqueue_order", "order_page"]
 
@@ -31,7 +34,7 @@ async def enqueue_order(work: Work, request: schemas.OrderRequest) -> OutboxEntr
     if order is not None:
         earlier = await work.outbox.get_one(seq=order.seq)
         if earlier.status != "refused":
-            if earlier.digest != digest_of(request):
+            if earlier.digest != await asyncio.to_thread(digest_of, request):
                 raise Conflict(f"order {request.order!r} exists with other content; hint: choose another order id")
             return earlier
         await work.session.delete(order)

@@ -14,7 +14,7 @@ from imp.commands import FaceSlot, SetDomain, SetProduct
 from imp.database import Database, TenantRepository
 from imp.errors import Conflict, NotFound
 from imp.governance.models import OutboxEntry, TenantSequence
-from imp.governance.outbox import Work, digest_of
+from imp.governance.outbox import Work
 from imp.registry import schemas
 from imp.registry.key_spaces import (
     DRAW,
@@ -26,7 +26,7 @@ from imp.registry.key_spaces import (
     key_space_command,
 )
 from imp.registry.models import KeySpaceEntry, ProductEntry, ScanDomain, SeriesEntry, SlotAllocation, TenantEntry
-from imp.wire import CommandRequest, cut
+from imp.wire import CommandRequest, cut, digest_of
 
 __all__ = [
     "add_domain",
@@ -41,6 +41,7 @@ __all__ = [
     "put_product",
     "read_key_space",
     "renew_series",
+    "series_page",
 ]
 
 _PRODUCT_FIELDS = ("name", "gtin", "name_en", "brand", "brand_en", "recall_instructions", "link")
@@ -174,6 +175,18 @@ async def renew_series(work: Work, request: schemas.RenewSeries, draw: random.Ra
         raise NotFound(f"there is no series {request.series!r}")
     newest = await newest_epoch(work.session, request.series)
     return await _open_epoch(work, series, max(newest.epoch + 1, series.orders_need_epoch), request, draw)
+
+
+async def series_page(session: AsyncSession, request: schemas.ListSeries) -> list[str]:
+    """Ids of series the engine has opened, one more than the limit when there are more."""
+    is_opened = (
+        select(KeySpaceEntry.epoch)
+        .join(OutboxEntry, (OutboxEntry.tenant == KeySpaceEntry.tenant) & (OutboxEntry.seq == KeySpaceEntry.seq))
+        .where(KeySpaceEntry.tenant == SeriesEntry.tenant, KeySpaceEntry.series == SeriesEntry.series)
+        .where(OutboxEntry.status == "applied")
+    ).exists()
+    rows = await SeriesRepository(session).page(SeriesEntry.series, request.after, request.limit + 1, is_opened)
+    return [row.series for row in rows]
 
 
 async def newest_epoch(session: AsyncSession, series: str) -> KeySpaceEntry:

@@ -4,7 +4,9 @@ Method: the drill an operator would do, twice from one backup, with and without 
 """
 
 import asyncio
+import json
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -12,7 +14,7 @@ from imp import commands as c
 from imp.codes import SlotCipher
 from imp.control import Control
 from imp.directory import Directory
-from imp.engine import Engine
+from imp.engine import Engine, NativeEngine
 from imp.errors import Conflict, NotFound, OutOfStep, WrongSecret
 from imp.governance import schemas as governance
 from imp.governance.restore import restore
@@ -24,6 +26,7 @@ from imp.settings import Settings
 from tests.integration.conftest import Clock, furnish
 
 SECOND_US = 1_000_000
+EVENT = "0123456789abcdef" * 2
 
 
 async def issue(control: Control, order: str, quantity: int = 50) -> issuing.Issued:
@@ -38,6 +41,12 @@ async def codes_of(directory: Directory, order: str) -> set[bytes]:
     return {packed[at : at + 15] for at in range(0, len(packed), 15)}
 
 
+def ledger_of(directory: Directory) -> tuple[int, int, str]:
+    """Number, leaves and root of the ledger."""
+    status = json.loads(directory.engine.status())
+    return status["ledger_origin"], status["ledger_leaves"], status["ledger_root"]
+
+
 class Drill:
     """A directory that was backed up, issued more codes afterwards, and died."""
 
@@ -47,6 +56,7 @@ class Drill:
         self.path = root / "live"
         self.backup = root / "backup"
         self.lost: set[bytes] = set()
+        self.ledger = (0, 0, "")
 
     async def run(self) -> None:
         Directory.init(self.path)
@@ -55,6 +65,7 @@ class Drill:
             control = directory.control
             await control.open_series("acme", registry.OpenSeries(series="caps", domain="a.example"))
             await issue(control, "before")
+            self.ledger = ledger_of(directory)
             await control.backup("", governance.Backup(to=str(self.backup)))
             self.clock.now_us += 60 * SECOND_US
             await issue(control, "after")
@@ -92,6 +103,46 @@ async def test_no_lost_code_is_issued_again_twice_from_one_backup(drill: Drill) 
             assert (old.order.epoch, old.order.quantity) == (1, 50)
     assert not drill.lost & (issued[0] | issued[1])
     assert not issued[0] & issued[1]
+
+
+async def test_each_copy_begins_a_ledger_of_its_own_that_names_the_old_head(drill: Drill) -> None:
+    roots = {drill.ledger[2]}
+    for number, name in enumerate(("first", "second"), 2):  # both at the same microsecond of the test's clock
+        restored, directory = await drill.restore(name)
+        async with directory:
+            old = restored.old_ledger
+            assert (old.origin, old.size, old.root) == drill.ledger
+            origin, leaves, root = ledger_of(directory)
+            assert (origin, leaves) == (drill.ledger[0] + 1, 1)
+            roots.add(root)
+            assert len(roots) == number  # neither passes for the original nor for the other copy
+            await issue(directory.control, "after")
+            assert ledger_of(directory)[:2] == (origin, 3)  # the new epoch, the order
+
+
+async def test_a_ledger_of_a_copy_begins_after_what_the_surviving_database_knew(drill: Drill) -> None:
+    restored, directory = await drill.restore("with-sql", sql=drill.path / "sql.sqlite3")
+    async with directory:
+        assert restored.old_ledger.size == drill.ledger[1] + 1
+        assert ledger_of(directory)[:2] == (drill.ledger[0] + 1, 1)
+
+
+async def test_a_backup_names_no_command_that_its_copy_lacks(tmp_path: Path, managed: Directory) -> None:
+    class Late:
+        """An engine that takes another command right after its checkpoint."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(engine, name)
+
+        def checkpoint(self, path: str) -> None:
+            engine.checkpoint(path)
+            engine.apply("acme", "f" * 32, engine.last_seq("acme") + 1, 1, "tester", b"{}")
+
+    engine = managed.engine
+    managed.engine = cast("NativeEngine", Late())
+    done = await managed.control.backup("", governance.Backup(to=str(tmp_path / "b")))
+    managed.engine = engine
+    assert done.last_seqs == {"acme": engine.last_seq("acme") - 1}
 
 
 async def test_what_a_surviving_database_knows_comes_back_in_its_own_epoch(drill: Drill) -> None:
@@ -180,6 +231,8 @@ def test_a_standalone_directory_is_drilled_too(tmp_path: Path) -> None:
         engine.domain("a.example")
         engine.series("caps", domain="a.example")
         engine.issue("before", series="caps", quantity=50, word_list=0)
+        activate = c.Activate(scope=c.Scope(order="before"), reason="go")
+        report = engine.apply(activate, event_id=EVENT)
         engine.backup(tmp_path / "backup")
         engine.issue("after", series="caps", quantity=50, word_list=0)
         lost = codes(engine, "after")
@@ -191,6 +244,9 @@ def test_a_standalone_directory_is_drilled_too(tmp_path: Path) -> None:
             assert not codes(engine, "after") & lost
             assert engine.issue("more", series="caps", quantity=50, word_list=0).epoch == 2
             assert engine.issue("before", series="caps", quantity=50, word_list=0).epoch == 1
+            assert engine.apply(activate, event_id=EVENT) == report
+            with pytest.raises(Conflict, match="another request"):
+                engine.apply(c.Void(scope=c.Scope(order="before"), reason="x"), event_id=EVENT)
 
 
 async def test_the_secret_may_stay_elsewhere(drill: Drill) -> None:

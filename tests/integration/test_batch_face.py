@@ -1,17 +1,20 @@
-"""Goal.
+"""Goal: a batch job needs `imp.Engine` and nothing else.
 
-A batch job needs `imp.Engine` and nothing else. Method: real jobs on memory, standalone, managed directories.
+Method: real jobs on memory, standalone, managed directories.
 """
 
+import asyncio
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import imp
+from imp import commands as c
 from imp.directory import Directory
 from imp.engine import VERDICTS, Engine, kept_ranges
 from imp.errors import Conflict, EngineClosed, InvalidInput, NotFound, Refused, StoreLocked, WrongSecret
@@ -140,6 +143,102 @@ def test_a_managed_directory_keeps_database_and_engine_together(tmp_path: Path) 
     for _ in range(2):  # opening again finds engine and outbox in step
         with Engine.open(path, tenant="acme") as engine:
             assert engine.status().waiting == {}
+
+
+@pytest.mark.parametrize("kind", ["memory", "standalone"])
+def test_an_event_id_comes_back_only_with_the_same_request(tmp_path: Path, kind: str) -> None:
+    def opened() -> Engine:
+        return Engine.open(tmp_path / "d") if kind == "standalone" else Engine.in_memory(secret=SECRET)
+
+    event_id, activate = "0123456789abcdef" * 2, c.Activate(scope=c.Scope(order="o"), reason="go")
+    with opened() as engine:
+        engine.domain("a.example")
+        engine.series("s", domain="a.example")
+        engine.issue("o", series="s", quantity=10)
+        report = engine.apply(activate, event_id=event_id)
+        assert engine.apply(activate, event_id=event_id) == report
+        for other in (c.Void(scope=c.Scope(order="o"), reason="go"), c.Activate(scope=c.Scope(order="p"), reason="go")):
+            with pytest.raises(Conflict, match="another request"):
+                engine.apply(other, event_id=event_id)
+        assert engine.order("o").by_state.active == 10
+        assert engine.for_tenant("rival").domain("b.example")
+        with pytest.raises(Refused):  # another tenant's event ids are its own
+            engine.for_tenant("rival").apply(activate, event_id=event_id)
+    if kind == "standalone":
+        with opened() as engine, pytest.raises(Conflict, match="another request"):
+            engine.apply(c.Void(scope=c.Scope(order="o"), reason="go"), event_id=event_id)
+
+
+def test_closing_ends_the_calls_of_other_threads(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    entered, outcomes = threading.Event(), []
+
+    async def never(*_: object) -> None:
+        entered.set()
+        await asyncio.Event().wait()
+
+    def call() -> None:
+        try:
+            engine.status()
+        except EngineClosed as error:
+            outcomes.append(error)
+
+    monkeypatch.setattr("imp.control.read_status", never)
+    caller = threading.Thread(target=call, daemon=True)
+    caller.start()
+    assert entered.wait(20)
+    engine.close()
+    caller.join(20)
+    assert len(outcomes) == 1
+    engine.close()
+
+
+def test_closing_lets_a_command_that_has_begun_finish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go_on, outcomes = threading.Event(), threading.Event(), []
+    engine = Engine.open(tmp_path / "d")
+    engine.domain("a.example")
+    engine.series("s", domain="a.example")
+    encode = c.encode
+
+    def slow(command: c.Command) -> bytes:
+        begun.set()
+        assert go_on.wait(20)
+        return encode(command)
+
+    def call() -> None:
+        try:
+            engine.issue("o", series="s", quantity=10)
+        except EngineClosed as error:
+            outcomes.append(error)
+
+    monkeypatch.setattr("imp.governance.standalone.encode", slow)
+    caller = threading.Thread(target=call, daemon=True)
+    caller.start()
+    assert begun.wait(20)
+    closer = threading.Thread(target=engine.close, daemon=True)
+    closer.start()
+    caller.join(20)
+    assert len(outcomes) == 1  # told at once, while the command still runs
+    go_on.set()
+    closer.join(20)
+    with Engine.open(tmp_path / "d") as engine:
+        assert engine.order("o").quantity == 10
+
+
+def test_the_environment_sets_what_a_job_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret_file = tmp_path / "elsewhere"
+    secret_file.write_text(SECRET.hex())
+    secret_file.chmod(0o600)
+    monkeypatch.setenv("IMP_SECRET_FILE", str(secret_file))
+    with Engine.open(tmp_path / "d") as engine:
+        assert engine.orders() == []
+    assert not (tmp_path / "d" / "secret").exists()
+    with Engine.open(tmp_path / "d", secret=SECRET, settings=Settings()):
+        pass
+    with Engine.in_memory(secret=bytes(32)), Engine.in_memory(secret=SECRET, settings=Settings(secret_kms="a:b")):
+        pass
+    monkeypatch.setenv("IMP_SESION_US", "1")
+    with pytest.raises(InvalidInput, match="IMP_SESION_US"):
+        Engine.open(tmp_path / "d")
 
 
 def test_left_out_serials_cut_an_export_into_ranges() -> None:

@@ -4,8 +4,12 @@ Method: the real engine and a SQLite database in a fresh directory; the story on
 """
 
 import asyncio
+import inspect
 import json
+import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Self, cast
 
 import msgspec
 import pytest
@@ -13,6 +17,7 @@ import pytest
 from imp import commands as c
 from imp.control import VERBS, Control, dispatch
 from imp.directory import Directory
+from imp.engine import NativeEngine
 from imp.errors import Conflict, InvalidInput, NotFound, Refused, Unauthenticated
 from imp.governance import schemas as governance
 from imp.issuing import schemas as issuing
@@ -227,8 +232,156 @@ async def test_api_keys_open_until_revoked_and_are_stored_as_digests(managed: Di
     assert (await control.list_keys("acme", governance.ListKeys(include_revoked=True))).keys == [revoked]
 
 
+async def test_a_key_revoked_while_it_is_being_checked_is_not_remembered(
+    managed: Directory, control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await control.create_key("acme", governance.CreateKey(name="shop"))
+    read, checked = managed.managed.keys._database.reading, asyncio.Event()
+
+    async def revoke_meanwhile() -> None:
+        await control.revoke_key("acme", governance.RevokeKey(id=made.key.id))
+        checked.set()
+
+    class Late:
+        """A session whose answer arrives only after the key was revoked."""
+
+        def __init__(self, tenant: str | None) -> None:
+            self.block = read(tenant)
+
+        async def __aenter__(self) -> Self:
+            self.session = await self.block.__aenter__()
+            return self
+
+        async def __aexit__(self, *error: object) -> None:
+            await self.block.__aexit__(*error)
+
+        async def scalar(self, statement: Any) -> Any:
+            row = await self.session.scalar(statement)
+            await revoke_meanwhile()
+            return row
+
+    with monkeypatch.context() as patch:
+        patch.setattr(managed.managed.keys._database, "reading", Late)
+        await control.authenticate(made.secret)  # asked before the revocation: may still pass
+    assert checked.is_set()
+    with pytest.raises(Unauthenticated):
+        await control.authenticate(made.secret)
+
+
+async def test_api_keys_are_paged_oldest_first(control: Control, clock: Clock) -> None:
+    made = []
+    for number in range(5):
+        clock.now_us += number % 2  # two keys of the same microsecond
+        made.append((await control.create_key("acme", governance.CreateKey(name=f"k{number}"))).key)
+    made.sort(key=lambda key: (key.created_at_us, key.id))
+    await control.revoke_key("acme", governance.RevokeKey(id=made[1].id))
+    found, after = [], None
+    while True:
+        page = await control.list_keys("acme", governance.ListKeys(after=after, limit=2))
+        assert len(page.keys) <= 2
+        found += page.keys
+        if (after := page.next) is None:
+            break
+    assert [key.id for key in found] == [made[number].id for number in (0, 2, 3, 4)]
+    with pytest.raises(NotFound):
+        await control.list_keys("acme", governance.ListKeys(after="nothing"))
+    with pytest.raises(InvalidInput, match="limit"):
+        await control.list_keys("acme", governance.ListKeys(limit=201))
+
+
+async def test_a_row_of_an_actor_nobody_checked_does_not_brick_the_directory(
+    tmp_path: Path, settings: Settings, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Directory.init(tmp_path / "d", settings)
+    async with await Directory.open(tmp_path / "d", settings, clock=clock) as directory:
+        await furnish(directory)
+        for actor in ("", "two\nlines", "x" * 129):
+            with pytest.raises(InvalidInput, match="actor"):
+                directory.control.acting(actor)
+        monkeypatch.setattr("imp.governance.outbox.accepted_actor", str)
+        with pytest.raises(Refused, match="control characters"):
+            await open_series(Control(directory, "two\nlines"))
+        await open_series(Control(directory, "tester"), "others")
+    async with await Directory.open(tmp_path / "d", settings, clock=clock) as directory:
+        assert directory.reapplied == {}
+        assert (await open_series(directory.control)).epoch == 2
+
+
+class Watched:
+    """An engine that notes which of its methods are called in the event loop's thread."""
+
+    def __init__(self, engine: NativeEngine) -> None:
+        self.engine = engine
+        self.in_loop: list[str] = []
+        self.called: list[str] = []
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(*values: Any, **named: Any) -> Any:
+            self.called.append(name)
+            if threading.current_thread() is threading.main_thread():
+                self.in_loop.append(name)
+            return getattr(self.engine, name)(*values, **named)
+
+        return call
+
+
+async def test_the_size_of_the_catalogue_is_nothing_to_an_order_or_a_page(managed: Directory, control: Control) -> None:
+    watched = Watched(managed.engine)
+    managed.engine = cast("NativeEngine", watched)
+    for name in ("caps", "bottles", "cases"):
+        await open_series(control, name)
+    await control.renew_series("acme", registry.RenewSeries(series="bottles"))
+    first = await issue(control, quantity=7)
+    await issue(control, "o2", quantity=8)
+    assert await issue(control, quantity=7) == first
+    page = await control.list_series("acme", registry.ListSeries(limit=2))
+    assert [(row.series, row.epoch, row.issued) for row in page.series][:1] == [("bottles", 2, 0)]
+    rest = await control.list_series("acme", registry.ListSeries(after=page.next))
+    assert [row.series for row in (*page.series, *rest.series)] == ["bottles", "caps", "cases"]
+    watched.in_loop.clear()
+    assert len((await control.list_orders("acme", issuing.ListOrders())).orders) == 2
+    assert watched.in_loop == []
+    assert not {"catalogue", "orders"} & set(watched.called)
+
+
+async def test_long_lists_are_read_outside_the_event_loop(
+    managed: Directory, control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await open_series(control, faces=[])
+    watched = Watched(managed.engine)
+    managed.engine = cast("NativeEngine", watched)
+    managed.commands._engine = watched
+    in_loop: list[str] = []
+
+    def watch(place: str) -> None:
+        module, _, name = place.rpartition(".")
+        original = getattr(__import__(module, fromlist=["_"]), name)
+
+        def call(*values: Any, **named: Any) -> Any:
+            if threading.current_thread() is threading.main_thread():
+                in_loop.append(place)
+            return original(*values, **named)
+
+        monkeypatch.setattr(place, call)
+
+    for place in ("imp.control._accepted", "imp.control._decoded", "imp.control.encode"):
+        watch(place)
+    for place in ("imp.governance.outbox.encode", "imp.governance.outbox.digest_of", "imp.issuing.service.digest_of"):
+        watch(place)
+    request = issuing.ImportAliases(order="old", series="caps", texts=[f"OLD-{number:06}" for number in range(9_000)])
+    assert (await control.preview_import("acme", request)).changed == 9_000
+    encoded = msgspec.json.encode(msgspec.structs.replace(request, event_id=EVENT))
+    for _ in range(2):
+        await dispatch(control, "import_aliases", "acme", encoded)
+    assert (await control.import_aliases("acme", request)).order.quantity == 9_000
+    assert in_loop == []
+    assert not {"preview", "apply"} & set(watched.in_loop)
+
+
 async def test_every_verb_runs_from_json_to_json(control: Control, tmp_path: Path) -> None:
-    assert set(VERBS) == {name for name in vars(Control) if name in VERBS}
+    public = {name for name, method in vars(Control).items() if inspect.iscoroutinefunction(method) and name[0] != "_"}
+    assert public - set(VERBS) == {"authenticate", "export_keys"}  # these hand out or take secrets
+    assert set(VERBS) < public
     await dispatch(control, "open_series", "acme", b'{"series":"caps","domain":"a.example"}')
     issued = json.loads(await dispatch(control, "issue_order", "acme", b'{"order":"o","series":"caps","quantity":5}'))
     assert issued["order"]["by_state"]["issued"] == 5

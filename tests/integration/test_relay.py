@@ -15,7 +15,7 @@ from sqlalchemy import select, text
 from imp.commands import Activate, Scope
 from imp.database import Database
 from imp.engine import NativeEngine
-from imp.errors import Busy, Conflict, EngineClosed, NotFound, OutOfStep, Poisoned
+from imp.errors import Busy, Conflict, EngineClosed, InvalidInput, NotFound, OutOfStep, Poisoned, invalid
 from imp.governance.models import OutboxEntry
 from imp.governance.outbox import Work, working
 from imp.governance.relay import Relay
@@ -44,7 +44,7 @@ class EngineDouble:
     def applied(self, tenant: str, event_id: str) -> bytes | None:
         return dict(self.log.get(tenant, [])).get(event_id)
 
-    def apply(self, tenant: str, event_id: str, seq: int, _at_us: int, _actor: str, command: bytes) -> bytes:
+    def apply(self, tenant: str, event_id: str, seq: int, _at_us: int, actor: str, command: bytes) -> bytes:
         self.in_flight += 1
         self.in_flight_max = max(self.in_flight, self.in_flight_max)
         try:
@@ -52,11 +52,14 @@ class EngineDouble:
             self.calls.append((tenant, seq))
             if self.failures:
                 raise self.failures.pop(0)
+            if "\n" in actor:
+                raise invalid("actor", "control characters")
             if (known := self.applied(tenant, event_id)) is not None:
                 return known
             if seq != self.last_seq(tenant) + 1:
                 raise Conflict("gap")
-            refused = msgspec.json.decode(command).get("reason") == "refuse me"
+            told = msgspec.json.decode(command)
+            refused = told.get("reason") == "refuse me" or told.get("command") not in (None, "activate")
             report = {"event_id": event_id, "status": "refused" if refused else "applied"}
             self.log.setdefault(tenant, []).append((event_id, msgspec.json.encode(report)))
             return self.log[tenant][-1][1]
@@ -178,6 +181,43 @@ async def test_a_refusal_is_final_and_blocks_nothing(bench: Bench) -> None:
     assert (refused.refused, applied.refused) == (True, False)
     assert await bench.statuses() == ["refused", "applied"]
     assert await relay.settled("acme", 1) == refused
+
+
+async def test_an_actor_the_engine_would_not_take_commits_nothing(bench: Bench) -> None:
+    for actor in ("", "two\nlines", "x" * 129, "\udcff"):
+        with pytest.raises(InvalidInput, match="actor"):
+            async with working(bench.database, bench.native, "acme", actor, lambda: 1) as work:
+                await bench.enqueue(work)
+    assert await bench.statuses() == []
+
+
+async def test_a_row_the_engine_cannot_take_is_refused_for_ever_and_blocks_nothing(bench: Bench) -> None:
+    await bench.commit()
+    async with bench.database.writing(None) as session:
+        await session.execute(text("UPDATE outbox SET actor = :actor"), {"actor": "two\nlines"})
+    await bench.commit()
+    relay = await bench.relay()
+    assert await bench.statuses() == ["refused", "applied"]
+    assert (await relay.settled("acme", 1)).refused
+    await relay.stop()
+    again = await bench.relay()  # the next start finds engine and database in step
+    assert (await again.settled("acme", 1)).refused
+    assert bench.engine.last_seq("acme") == 2
+
+
+async def test_the_sweep_outlives_whatever_it_meets(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    relay = await bench.relay(sweep_s=0.02)
+    met: list[Exception] = []
+
+    async def waiting() -> dict[str, int]:
+        met.append(RuntimeError("unforeseen"))
+        raise met[-1]
+
+    monkeypatch.setattr(relay, "waiting", waiting)
+    await until(lambda: len(met) >= 2)
+    monkeypatch.undo()
+    await bench.commit()
+    await until(lambda: bench.engine.last_seq("acme") == 1)
 
 
 async def test_rows_of_a_process_that_died_before_applying_are_applied_at_start(bench: Bench) -> None:

@@ -1,12 +1,12 @@
-"""Goal: a data directory appears whole or not at all; a strange one is told apart. Method: failures at each step."""
+"""Goal: a data directory is told from anything else. Method: strange and half-made ones."""
 
 from pathlib import Path
 
 import pytest
 
 from imp.directory import Directory
-from imp.errors import Conflict, CorruptData, IncompatibleData, InvalidInput, NotFound, OutOfStep, StorageError
-from imp.marker import Draft, Marker, read_marker, write_marker
+from imp.errors import Conflict, CorruptData, IncompatibleData, InvalidInput, NotFound, OutOfStep
+from imp.marker import Marker, read_marker, write_marker
 from imp.settings import Settings
 
 MARKER = Marker(kind="standalone", database=None, created_at_us=1)
@@ -25,36 +25,6 @@ def test_strange_markers_are_told_apart(tmp_path: Path) -> None:
         (tmp_path / "imp.json").write_bytes(text)
         with pytest.raises(error):
             read_marker(tmp_path)
-
-
-def test_a_draft_gets_its_name_only_when_it_is_done(tmp_path: Path) -> None:
-    def fail_late() -> None:
-        with Draft(tmp_path / "d") as draft:
-            (draft / "half").touch()
-            raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        fail_late()
-    assert list(tmp_path.iterdir()) == []
-    (tmp_path / ".d.making").mkdir()  # left by a process that died
-    with Draft(tmp_path / "d") as draft:
-        (draft / "whole").touch()
-    assert [path.name for path in (tmp_path / "d").iterdir()] == ["whole"]
-
-
-def test_what_the_file_system_refuses_is_a_storage_error(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(StorageError), Draft(tmp_path / "file" / "d"):
-        pytest.fail("there is no directory to work in")
-    with pytest.raises(StorageError, match="No such file"), Draft(tmp_path / "d") as draft:
-        (draft / "none" / "x").touch()
-    with pytest.raises(NotFound), Draft(tmp_path / "d"):
-        raise NotFound("passes as it is")
-    (tmp_path / "taken").mkdir()
-    (tmp_path / "taken" / "by others").touch()
-    with pytest.raises(StorageError), Draft(tmp_path / "taken"):
-        pass
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "taken"]
 
 
 def test_init_takes_only_an_empty_place(tmp_path: Path) -> None:
