@@ -7,7 +7,7 @@
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
@@ -28,7 +28,7 @@ _OPTIONS: Any = {
 def schema(job: ExportJob) -> pa.Schema:
     """Columns `index` and `code` (two faces: `outer_code`, `inner_code`); order, epoch and link prefix as metadata."""
     names = ["code"] if len(job.faces) == 1 else [f"{face.face}_code" for face in job.faces]
-    about = {
+    about: dict[bytes | str, bytes | str] = {
         "imp.tenant": job.tenant,
         "imp.order": job.order,
         "imp.series": job.series,
@@ -46,7 +46,7 @@ def table(job: ExportJob, chunk: Chunk) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=schema(job))
 
 
-def writer(job: ExportJob, sink: object) -> pq.ParquetWriter:
+def writer(job: ExportJob, sink: IO[bytes]) -> pq.ParquetWriter:
     """A writer whose bytes depend on nothing but the rows and the pyarrow version."""
     return pq.ParquetWriter(sink, schema(job), **_OPTIONS)
 
@@ -59,7 +59,7 @@ def part(job: ExportJob, chunk: Chunk) -> bytes:
     return sink.getvalue()
 
 
-def assemble(job: ExportJob, parts: list[Path], sink: object) -> None:
+def assemble(job: ExportJob, parts: list[Path], sink: IO[bytes]) -> None:
     """Join part files into one, a row group each; parts without rows vanish."""
     with writer(job, sink) as out:
         for path in parts:
@@ -87,7 +87,7 @@ def _taken(sink: io.BytesIO) -> bytes:
     return data
 
 
-def _texts(codes: Bytes2) -> pa.Array:
+def _texts(codes: Bytes2) -> pa.StringArray:
     count, width = codes.shape
     offsets = np.arange(count + 1, dtype=np.int32) * np.int32(width)
     return pa.StringArray.from_buffers(count, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(codes)))
