@@ -9,7 +9,7 @@ from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
-from imp.control import Control
+from imp.control import VERBS, Control
 from imp.engine import NativeEngine
 from imp.errors import Forbidden, Unauthenticated
 from imp.governance.schemas import KeyScope, Principal
@@ -22,8 +22,11 @@ SCOPE: Final = "key_scope"
 _FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 
 
-def needs(scope: KeyScope) -> dict[str, KeyScope]:
-    """The `opt` of a route that needs an API key with `scope`."""
+def needs(verb: str) -> dict[str, KeyScope]:
+    """The `opt` of a route that does a verb's work: it needs the scope that the verb table names."""
+    scope = VERBS[verb].scope
+    if scope is None:
+        raise ValueError(f"{verb} is for the operator of the machine only")
     return {SCOPE: scope}
 
 

@@ -47,8 +47,7 @@ class Verb(NamedTuple):
 
     name: str
     request: type[msgspec.Struct]
-    response: Any
-    scope: str | None
+    scope: governance.KeyScope | None
     needs_tenant: bool
     method: "_Method[Any, Any]"
 
@@ -57,7 +56,7 @@ type _Method[Q: msgspec.Struct, R] = Callable[["Control", str, Q], Coroutine[Any
 
 
 def _verb[Q: msgspec.Struct, R](
-    scope: str | None, *, needs_tenant: bool = True, lists_codes: bool = False
+    scope: governance.KeyScope | None, *, needs_tenant: bool = True, lists_codes: bool = False
 ) -> Callable[[_Method[Q, R]], _Method[Q, R]]:
     """Make a method a verb: it gets a table row, and requests built by hand are checked like decoded ones.
 
@@ -65,8 +64,7 @@ def _verb[Q: msgspec.Struct, R](
     """
 
     def register(method: _Method[Q, R]) -> _Method[Q, R]:
-        notes = method.__annotations__
-        row = Verb(method.__name__, notes["request"], notes["return"], scope, needs_tenant, method)
+        row = Verb(method.__name__, method.__annotations__["request"], scope, needs_tenant, method)
 
         @functools.wraps(method)
         async def checked(self: "Control", tenant: str, request: Q) -> R:

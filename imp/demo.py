@@ -16,8 +16,8 @@ from imp.commands import Activate, Freeze, Recall, Scope, StateCommand, Void
 from imp.control import Control
 from imp.directory import Directory
 from imp.errors import CorruptData
+from imp.files import write_whole
 from imp.governance.schemas import ApplyCommand
-from imp.issuing.export.files import write_whole
 from imp.issuing.schemas import ImportAliases, IssueOrder
 from imp.registry.schemas import AddDomain, AddTenant, OpenSeries, PutProduct
 from imp.results import Order

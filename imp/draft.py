@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Final
 
 from imp.errors import Conflict, ImpError, StorageError, StoreLocked
-from imp.marker import sync_directory
+from imp.files import sync_folder
 
 __all__ = ["Draft"]
 
@@ -71,7 +71,7 @@ class Draft:
                     self._move_in()
                 else:
                     self._draft.rename(self._path)
-                    sync_directory(self._path.parent)
+                    sync_folder(self._path.parent)
             finally:
                 shutil.rmtree(self._draft, ignore_errors=True)
 
@@ -84,13 +84,13 @@ class Draft:
         try:
             for name in names:
                 if name == self._last:
-                    sync_directory(self._path)
+                    sync_folder(self._path)
                 moved.append((self._draft / name).rename(self._path / name))
         except OSError:
             for entry in moved:
                 entry.rename(self._draft / entry.name)
             raise
-        sync_directory(self._path)
+        sync_folder(self._path)
 
     @contextlib.contextmanager
     def _refusals(self) -> Generator[None]:
@@ -154,4 +154,4 @@ def _sync_tree(root: Path) -> None:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-        sync_directory(Path(folder))
+        sync_folder(Path(folder))

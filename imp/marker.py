@@ -1,22 +1,14 @@
 """The marker file `imp.json` that makes a directory a data directory: its kind, and what a restore left to be done."""
 
-import os
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 from imp.errors import CorruptData, IncompatibleData, NotFound
+from imp.files import write_whole
 
-__all__ = [
-    "MARKER_NAME",
-    "Marker",
-    "RestoreMark",
-    "read_marker",
-    "sync_directory",
-    "write_marker",
-    "write_whole",
-]
+__all__ = ["MARKER_NAME", "Marker", "RestoreMark", "read_marker", "write_marker"]
 
 MARKER_VERSION = 1
 MARKER_NAME = "imp.json"
@@ -62,24 +54,3 @@ def read_marker(directory: Path) -> Marker:
 def write_marker(directory: Path, marker: Marker) -> None:
     """Replace the directory's marker, whole or not at all."""
     write_whole(directory / MARKER_NAME, msgspec.json.format(msgspec.json.encode(marker), indent=2) + b"\n")
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file with mode 0600 so that a crash leaves the old content or the new one, never a part."""
-    fresh = path.with_name(path.name + ".new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(descriptor)
-    fresh.replace(path)
-    sync_directory(path.parent)
-
-
-def sync_directory(path: Path) -> None:
-    """Make created and renamed names in a directory survive a power loss."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

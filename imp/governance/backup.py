@@ -13,9 +13,9 @@ import msgspec
 from imp.database_file import copy_sqlite
 from imp.draft import Draft
 from imp.errors import CorruptData, IncompatibleData, NotFound
+from imp.files import write_whole
 from imp.governance.event_ids import EVENT_IDS_NAME
 from imp.governance.schemas import BackedUp
-from imp.marker import write_whole
 
 if TYPE_CHECKING:
     from imp.directory import Directory

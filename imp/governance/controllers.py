@@ -20,7 +20,7 @@ class Commands(Controller):
     path = "/commands"
     tags = ("governance",)
 
-    @post(opt=needs("command"), status_code=200, summary="Apply a state command")
+    @post(opt=needs("apply_command"), status_code=200, summary="Apply a state command")
     async def apply_command(
         self,
         data: JSONBody[schemas.ApplyCommand],
@@ -30,7 +30,7 @@ class Commands(Controller):
         """Apply a command durably, all of it or nothing; repeating an `event_id` answers the stored report."""
         return await control.apply_command(principal.tenant, data)
 
-    @post("/preview", opt=needs("command"), status_code=200, summary="Preview a state command")
+    @post("/preview", opt=needs("preview_command"), status_code=200, summary="Preview a state command")
     async def preview_command(
         self,
         data: JSONBody[schemas.PreviewCommand],
@@ -47,7 +47,7 @@ class Keys(Controller):
     path = "/keys"
     tags = ("governance",)
 
-    @post(opt=needs("keys"), summary="Make an API key")
+    @post(opt=needs("create_key"), summary="Make an API key")
     async def create_key(
         self,
         data: JSONBody[schemas.CreateKey],
@@ -62,7 +62,7 @@ class Keys(Controller):
             raise Forbidden(f"an API key with the role {principal.role!r} cannot give the role {data.role!r}")
         return await control.create_key(principal.tenant, data)
 
-    @get(opt=needs("keys"), summary="List API keys")
+    @get(opt=needs("list_keys"), summary="List API keys")
     async def list_keys(
         self,
         control: NamedDependency[Control],
@@ -75,7 +75,7 @@ class Keys(Controller):
         asked = schemas.ListKeys(after=after, limit=limit, include_revoked=include_revoked)
         return await control.list_keys(principal.tenant, asked)
 
-    @delete("/{key:str}", opt=needs("keys"), status_code=200, summary="Revoke an API key")
+    @delete("/{key:str}", opt=needs("revoke_key"), status_code=200, summary="Revoke an API key")
     async def revoke_key(
         self,
         key: FromPath[str],

@@ -36,7 +36,7 @@ class Orders(Controller):
     path = "/orders"
     tags = ("issuing",)
 
-    @post(opt=needs("issue"), summary="Issue an order of codes")
+    @post(opt=needs("issue_order"), summary="Issue an order of codes")
     async def issue_order(
         self,
         data: JSONBody[schemas.IssueOrder],
@@ -46,7 +46,7 @@ class Orders(Controller):
         """The same order again answers the same; other content under its id is 409."""
         return await control.issue_order(principal.tenant, data)
 
-    @post("/imports", opt=needs("issue"), summary="Import foreign codes as an order")
+    @post("/imports", opt=needs("import_aliases"), summary="Import foreign codes as an order")
     async def import_aliases(
         self,
         data: JSONBody[schemas.ImportAliases],
@@ -56,7 +56,7 @@ class Orders(Controller):
         """Codes of a replaced supplier, EPC/TID or NFC UIDs get state and scans like issued ones."""
         return await control.import_aliases(principal.tenant, data)
 
-    @get(opt=needs("read"), summary="List orders")
+    @get(opt=needs("list_orders"), summary="List orders")
     async def list_orders(
         self,
         control: NamedDependency[Control],
@@ -67,7 +67,7 @@ class Orders(Controller):
         """Oldest first; `after` is the `next` of the page before."""
         return await control.list_orders(principal.tenant, schemas.ListOrders(after=after, limit=limit))
 
-    @get("/{order:str}", opt=needs("read"), summary="Get an order")
+    @get("/{order:str}", opt=needs("get_order"), summary="Get an order")
     async def get_order(
         self,
         order: FromPath[Id],
@@ -79,7 +79,7 @@ class Orders(Controller):
 
     @get(
         "/{order:str}/codes",
-        opt=needs("export"),
+        opt=needs("export_plan"),
         summary="Stream an order's codes",
         responses={200: ResponseSpec(bytes, media_type="text/csv", description="CSV or Parquet, by `form`.")},
     )

@@ -18,7 +18,7 @@ class Domains(Controller):
     path = "/domains"
     tags = ("registry",)
 
-    @post(opt=needs("write"), summary="Add a scan domain")
+    @post(opt=needs("add_domain"), summary="Add a scan domain")
     async def add_domain(
         self,
         data: JSONBody[schemas.AddDomain],
@@ -35,7 +35,7 @@ class Products(Controller):
     path = "/products"
     tags = ("registry",)
 
-    @post(opt=needs("write"), status_code=200, summary="Add or replace a product")
+    @post(opt=needs("put_product"), status_code=200, summary="Add or replace a product")
     async def put_product(
         self,
         data: JSONBody[schemas.PutProduct],
@@ -45,7 +45,7 @@ class Products(Controller):
         """Answers to scans show the new product from now on."""
         return await control.put_product(principal.tenant, data)
 
-    @get(opt=needs("read"), summary="List products")
+    @get(opt=needs("list_products"), summary="List products")
     async def list_products(
         self,
         control: NamedDependency[Control],
@@ -56,7 +56,7 @@ class Products(Controller):
         """Products by id; `after` is the `next` of the page before."""
         return await control.list_products(principal.tenant, schemas.ListProducts(after=after, limit=limit))
 
-    @get("/{product:str}", opt=needs("read"), summary="Get a product")
+    @get("/{product:str}", opt=needs("get_product"), summary="Get a product")
     async def get_product(
         self,
         product: FromPath[Id],
@@ -73,7 +73,7 @@ class SeriesRoutes(Controller):
     path = "/series"
     tags = ("registry",)
 
-    @post(opt=needs("write"), summary="Open a series")
+    @post(opt=needs("open_series"), summary="Open a series")
     async def open_series(
         self,
         data: JSONBody[schemas.OpenSeries],
@@ -83,7 +83,7 @@ class SeriesRoutes(Controller):
         """Slots and nonce are drawn at random; the same request again answers the same series."""
         return await control.open_series(principal.tenant, data)
 
-    @post("/renewals", opt=needs("write"), summary="Open the next epoch of a series")
+    @post("/renewals", opt=needs("renew_series"), summary="Open the next epoch of a series")
     async def renew_series(
         self,
         data: JSONBody[schemas.RenewSeries],
@@ -93,7 +93,7 @@ class SeriesRoutes(Controller):
         """Fresh slots and keys; codes already issued stay good."""
         return await control.renew_series(principal.tenant, data)
 
-    @get(opt=needs("read"), summary="List series")
+    @get(opt=needs("list_series"), summary="List series")
     async def list_series(
         self,
         control: NamedDependency[Control],

@@ -101,7 +101,7 @@ class Codes(Controller):
 
     @get(
         "/{code:str}",
-        opt=needs("read"),
+        opt=needs("lookup"),
         summary="Look a code up without counting",
         responses={200: ResponseSpec(Lookup, description="State, lifecycle, holds, order and counters.")},
     )

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imp.errors import CorruptData, IncompatibleData, InvalidInput
-from imp.issuing.export.files import write_whole
+from imp.files import write_whole
 
 JOB_VERSION = 1
 CODES_PER_CHUNK = 1_000_000

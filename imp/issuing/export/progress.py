@@ -10,7 +10,7 @@ from typing import Self
 
 import msgspec
 
-from imp.issuing.export.files import open_private, sync_folder, write_all
+from imp.files import open_private, sync_folder, write_all
 from imp.issuing.export.job import ExportJob
 
 

@@ -13,8 +13,8 @@ import msgspec
 import zstandard
 
 from imp.errors import Conflict, StorageError
+from imp.files import open_private, sync_folder, write_all, write_whole
 from imp.issuing.export import tables
-from imp.issuing.export.files import open_private, sync_folder, write_all, write_whole
 from imp.issuing.export.images import images
 from imp.issuing.export.job import IMAGE_FORMS, ExportJob
 from imp.issuing.export.manifest import Manifest, file_sha256, folder_sha256, manifest_path, of_job, verify
