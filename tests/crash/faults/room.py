@@ -45,7 +45,7 @@ def small_room(at: Path) -> Sequence[str]:
 def make_room(ballast: Path) -> list[str]:
     """The command that gives the program that runs it room again."""
     if namespace():
-        return ["rm", str(ballast)]
+        return ["rm", "-r", str(ballast)]
     return ["sh", "-c", "prlimit --pid $PPID --fsize=unlimited"]
 
 
