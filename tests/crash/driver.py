@@ -15,8 +15,13 @@ from crash.journal import Journal
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 60.0
-RUN_S = (0.05, 0.6)
+RUN_S_MIN, RUN_S_MAX = 0.05, 0.6
 ITEMS_ASKED = 20_000
+
+
+def run_s() -> float:
+    """How long the next process lives, s: early deaths are likelier, and more of them fit in a minute."""
+    return RUN_S_MIN + (RUN_S_MAX - RUN_S_MIN) * random.random() ** 2
 
 
 class Process:
@@ -100,20 +105,20 @@ class Drill:
     """One directory over many killed processes, with the journal of all of them."""
 
     def __init__(self, directory: Path, **options: Any) -> None:
-        self._directory, self._options = directory, options
+        self.directory, self._options = directory, options
         self.journal = Journal()
         self.cycles = 0
         self.open_s: list[float] = []
 
     def process(self) -> Process:
         """A writer that opens the directory now."""
-        return Process(writer.Plan(str(self._directory), f"{self.cycles}", **self._options))
+        return Process(writer.Plan(str(self.directory), f"{self.cycles}", **self._options))
 
-    def cycle(self) -> None:
-        """Reopen and compare, write, kill."""
+    def cycle(self, seconds: float | None = None) -> None:
+        """Reopen and compare, write, kill after so long or at a random moment."""
         with self.process() as process:
             self._check(process, self.journal.question())
-            self.journal.read(process.write_until_killed(random.uniform(*RUN_S)))
+            self.journal.read(process.write_until_killed(seconds or run_s()))
         self.cycles += 1
 
     def kill_while_opening(self) -> None:

@@ -4,6 +4,7 @@ what it heard. The same directory lives through all cycles."""
 
 import copy
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,15 @@ def test_scans_outlive_sigkill_before_anything_was_flushed_to_disk(tmp_path: Pat
         drill.cycle()
     drill.check_all()
     assert drill.journal.scans > 100
+
+
+def test_scans_torn_off_the_journal_on_disk_are_found_out(tmp_path: Path) -> None:
+    drill = Drill(tmp_path / "engine", has_commands=False)
+    drill.cycle(seconds=0.3)
+    newest = max(drill.directory.rglob("*.log"), key=lambda path: path.stat().st_mtime_ns)
+    os.truncate(newest, newest.stat().st_size * 3 // 4)
+    with pytest.raises(AssertionError, match="scans"):
+        drill.check_all()
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,7 @@ HOT_ITEMS = 12
 WAVE_ITEMS = 400
 BATCH = 16
 ROW = struct.Struct("<BBBBIq")
+NO_FACE = {"scans": 0, "sessions": 0, "first_at_us": None}
 FOUNDING: list[dict[str, Any]] = [
     {"command": "set_domain", "host": "c.example"},
     {
@@ -90,9 +91,10 @@ def items_of(engine: _core.Engine, serials: list[int]) -> list[list[Any]]:
         for device in (name.encode() for name in DEVICES)
     ]
     found = [json.loads(engine.lookup(TENANT, code)) for code in codes]
+    faces = [(it["faces"] or [NO_FACE])[0] for it in found]
     return [
-        [serial, it["state"], *(it["faces"][0][key] for key in ("scans", "sessions", "first_at_us")), list(verdicts)]
-        for serial, it, verdicts in zip(serials, found, zip(*looks, strict=True), strict=True)
+        [serial, it["state"], face["scans"], face["sessions"], face["first_at_us"], verdicts]
+        for serial, it, face, verdicts in zip(serials, found, faces, zip(*looks, strict=True), strict=True)
     ]
 
 
