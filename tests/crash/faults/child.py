@@ -50,6 +50,15 @@ class Child:
     def order(self, tenant: str, order: str) -> Any:
         return json.loads(self.opened.order(tenant, order))
 
+    def orders(self, tenant: str) -> Any:
+        return json.loads(self.opened.orders(tenant))
+
+    def catalogue(self, tenant: str) -> Any:
+        return json.loads(self.opened.catalogue(tenant))
+
+    def checkpoint(self, path: str) -> None:
+        self.opened.checkpoint(path)
+
     def status(self) -> Any:
         return json.loads(self.opened.status())
 
@@ -107,6 +116,8 @@ def scan_context(fields: dict[str, Any]) -> ScanContext:
     for name in ("device", "idempotency_key", "caller"):
         if name in fields:
             fields[name] = fields[name].encode("latin-1")
+    if "position" in fields:
+        fields["position"] = tuple(fields["position"])
     return ScanContext(**fields)
 
 
