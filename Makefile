@@ -29,6 +29,7 @@ serve: ## serve the data directory DIR=var/imp, made if it is missing (PORT=8000
 
 test: ## every test, Rust and Python, with a summary
 	$(SETUP) dev
+	@$(VENV_PYTHON) tools/system_packages.py postgresql || test -z "$$CI"
 	@$(VENV_PYTHON) tools/run_tests.py
 
 lint: ## formatting, lints, types, the stub of the native module

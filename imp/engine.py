@@ -1,4 +1,4 @@
-"""The engine's Python face; with imp.codes and imp.errors the only module that imports the native core.
+"""The engine's Python face; the native core is imported here, in imp.codes, imp.errors and imp itself only.
 
 `Engine` serves batch jobs: one tenant, plain calls, typed results. Servers use `NativeEngine` through imp.directory.
 """

@@ -115,6 +115,15 @@ def test_every_python_module_is_used() -> None:
     assert not [path for path, name in modules.items() if name not in imported and f'"{name}' not in named]
 
 
+def test_the_native_core_has_the_importers_the_documents_name() -> None:
+    """ARCHITECTURE.md and CONTRIBUTING.md list who imports imp._core."""
+    package = [path for path in ours({".py"}) if path.startswith("imp/")]
+    importers = {path for path in package if "imp._core" in imported_by(path)}
+    assert importers == {"imp/__init__.py", "imp/codes.py", "imp/engine.py", "imp/errors.py"}
+    for document in ("ARCHITECTURE.md", "CONTRIBUTING.md"):
+        assert all(f"`{path}`" in read(document) for path in importers)
+
+
 def test_every_rust_file_is_a_module() -> None:
     """A Rust file below src that no `mod` declares is never compiled."""
     dead = []

@@ -1,6 +1,7 @@
 """Run every test, Rust then Python, and end with a plain summary.
 
-Both runs happen even if the first fails. A run without a single test counts as failed.
+Both runs happen even if the first fails. A run without a single test counts as failed. Tests that did not run are named
+with the reason.
 """
 
 import os
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
+from collections import Counter
 from pathlib import Path
 
 from console import main_with_stop, say
@@ -46,10 +48,10 @@ def run_cargo():
 
 
 def run_pytest():
-    """pytest over tests/."""
+    """pytest over tests/; its summary names skipped tests."""
     REPORT.parent.mkdir(exist_ok=True)
     REPORT.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "pytest", "--junit-xml", str(REPORT), *sys.argv[1:]]
+    command = [sys.executable, "-m", "pytest", "-rs", "--junit-xml", str(REPORT), *sys.argv[1:]]
     code = subprocess.run(command, cwd=str(ROOT), env=dict(os.environ, PYTHONUNBUFFERED="1")).returncode
     tally = Tally()
     if REPORT.exists():
@@ -58,6 +60,12 @@ def run_pytest():
             failed = int(suite.get("failures")) + int(suite.get("errors"))
             tally += Tally(total - failed - skipped, failed, skipped)
     return tally, code
+
+
+def not_run(report):
+    """One line for each reason why tests of a report were skipped."""
+    reasons = Counter(skipped.get("message") for skipped in ET.parse(str(report)).iter("skipped"))
+    return [f"NOT RUN: {count} tests: {reason}" for reason, count in sorted(reasons.items())]
 
 
 def main():
@@ -72,6 +80,8 @@ def main():
         ended = "" if code == 0 else f", exit code {code}"
         lines.append(f"{name:<7} {tally} in {time.monotonic() - began:.0f} s{ended}")
     print("\n" + "\n".join(lines))
+    for line in not_run(REPORT) if REPORT.exists() else ():
+        print(line)
     print(total, flush=True)
     return 0 if is_good else 1
 

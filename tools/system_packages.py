@@ -1,6 +1,6 @@
-"""Make sure that programs which benchmarks and browser tests compare with are installed.
+"""Make sure that programs which tests and benchmarks work with are installed.
 
-    python tools/system_packages.py wrk nginx-lua redis chromium
+    python tools/system_packages.py wrk nginx-lua redis chromium postgresql
 
 Root on Debian gets missing ones installed; anyone else gets one sentence with the command, and exit code 1.
 """
@@ -21,15 +21,17 @@ PROGRAMS = {  # name: (programs, files, Debian packages)
     ),
     "redis": (["redis-server"], [], ["redis-server"]),
     "chromium": (["chromium"], [], ["chromium"]),
+    "postgresql": (["initdb", "postgres", "psql"], [], ["postgresql"]),
 }
-# Debian keeps some programs where only root's PATH looks.
-SEARCH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
+# Debian keeps some programs where only root's PATH looks, and those of PostgreSQL in a folder of their version.
+FOLDERS = ["/usr/sbin", "/usr/local/sbin", *map(str, Path("/usr/lib/postgresql").glob("*/bin"))]
 
 
 def is_installed(name):
     """Whether every program and file of one entry is there."""
     programs, files, _packages = PROGRAMS[name]
-    return all(shutil.which(program, path=SEARCH) for program in programs) and all(
+    search = os.pathsep.join([os.environ.get("PATH", os.defpath), *FOLDERS])
+    return all(shutil.which(program, path=search) for program in programs) and all(
         Path(file).exists() for file in files
     )
 

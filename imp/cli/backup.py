@@ -114,6 +114,7 @@ def _show_restored(done: Restored) -> None:
             ("until", output.day_time(done.restored_at_us)),
             ("commands applied again", [f"{tenant} {count}" for tenant, count in done.reapplied.items()]),
             ("series that open a new epoch", done.series),
+            ("ledger that ended", f"number {done.old_ledger.origin}, {done.old_ledger.size} leaves"),
         ]
     )
     output.note("claims are refused until you accept this window: imp restore --accept")

@@ -192,11 +192,31 @@ def test_packages_have_one_version_in_all_locks() -> None:
 
 def test_missing_system_package_is_named_to_other_users(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put_program(machine, "apt-get", "echo must not run; exit 1")
-    monkeypatch.setattr(system_packages, "SEARCH", str(machine))
+    monkeypatch.setattr(system_packages, "FOLDERS", [])
     monkeypatch.setattr(system_packages.os, "geteuid", lambda: 1000)
     monkeypatch.setattr(sys, "argv", ["system_packages.py", "wrk", "redis"])
     with pytest.raises(console.Stop, match=r"^wrk and redis missing: install with `sudo apt-get .* wrk redis-server`"):
         system_packages.main()
+
+
+def test_programs_of_postgresql_are_found_in_the_folder_of_their_version(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = machine.parent / "postgresql" / "17" / "bin"
+    monkeypatch.setattr(system_packages, "FOLDERS", [str(folder)])
+    put_program(machine, "psql", "exit 0")
+    put_program(folder, "initdb", "exit 0")
+    assert not system_packages.is_installed("postgresql")
+    put_program(folder, "postgres", "exit 0")
+    assert system_packages.is_installed("postgresql")
+
+
+def test_skipped_tests_are_named_with_their_reason(tmp_path: Path) -> None:
+    report = tmp_path / "pytest.xml"
+    case = '<testcase><skipped message="{}"/></testcase>'
+    cases = [case.format(reason) for reason in ("no PostgreSQL", "no Chromium", "no PostgreSQL")]
+    report.write_text(f"<testsuites><testsuite>{''.join(cases)}<testcase/></testsuite></testsuites>", "utf-8")
+    assert run_tests.not_run(report) == ["NOT RUN: 1 tests: no Chromium", "NOT RUN: 2 tests: no PostgreSQL"]
 
 
 def test_summary_line_counts_cargo_results() -> None:
