@@ -42,6 +42,13 @@ def small_room(at: Path) -> Sequence[str]:
     return [*way, "sh", "-c", f'mount -t tmpfs -o size={ROOM_KIB}k tmpfs "$0" && exec "$@"', str(at)]
 
 
+def fill(ballast: Path) -> list[str]:
+    """The command that leaves the program that runs it no room at all."""
+    if namespace():
+        return ["sh", "-c", f"cat /dev/zero > {ballast} 2>/dev/null || true"]
+    return ["sh", "-c", "prlimit --pid $PPID --fsize=0:"]
+
+
 def make_room(ballast: Path) -> list[str]:
     """The command that gives the program that runs it room again."""
     if namespace():
