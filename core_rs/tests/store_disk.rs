@@ -252,6 +252,26 @@ fn a_checkpoint_is_a_whole_store_of_one_moment() {
     assert_eq!(numbers(&store).len(), 3_000, "a checkpoint shares nothing that is written");
 }
 
+#[test]
+fn gauges_follow_what_is_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path()).unwrap();
+    let gauge = |wanted: &str| store.gauges().into_iter().find(|(name, _)| *name == wanted).unwrap().1;
+    let memtables_before = gauge("memtable_bytes");
+    assert_eq!((gauge("wal_bytes"), gauge("scan_keys")), (0, 0));
+    (0..2_000).for_each(|number| write_number(&store, number).unwrap());
+    assert!(gauge("memtable_bytes") >= memtables_before);
+    assert!(gauge("wal_bytes") > 2_000 * 256);
+    assert_eq!((gauge("scan_keys"), gauge("event_keys")), (2_000, 2_000));
+    assert_eq!((gauge("background_errors"), gauge("writes_stopped")), (0, 0));
+    // A checkpoint flushes: the data is in tables then.
+    store.checkpoint(&directory.path().join("copy")).unwrap();
+    assert!(gauge("live_data_bytes") > 0 && gauge("table_files_bytes") > 0);
+    let mut value = Vec::new();
+    assert!(store.get(Family::Scan, &7_u64.to_be_bytes(), &mut value).unwrap());
+    assert!(gauge("block_cache_bytes") > 0);
+}
+
 /// Root may write anywhere, so a child without rights tries, from a copy of this binary that it
 /// can reach.
 #[test]

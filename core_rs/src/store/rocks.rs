@@ -213,7 +213,6 @@ impl Store for RocksStore {
             ("memtable_bytes", self.total_gauge("rocksdb.cur-size-all-mem-tables")),
             ("live_data_bytes", self.total_gauge("rocksdb.estimate-live-data-size")),
             ("table_files_bytes", self.total_gauge("rocksdb.total-sst-files-size")),
-            ("table_readers_bytes", self.total_gauge("rocksdb.estimate-table-readers-mem")),
             ("pending_compaction_bytes", self.total_gauge("rocksdb.estimate-pending-compaction-bytes")),
             ("pending_flushes", self.total_gauge("rocksdb.num-immutable-mem-table")),
             ("running_compactions", self.family_gauge(Family::Scan, "rocksdb.num-running-compactions")),
@@ -458,8 +457,9 @@ fn table_options(cache: &Cache) -> BlockBasedOptions {
 fn family_options(memtable_bytes: usize) -> Options {
     let mut options = Options::default();
     options.set_write_buffer_size(memtable_bytes);
-    // Five memtables may wait for their flush before a write is refused: some seconds of full load.
-    options.set_max_write_buffer_number(6);
+    // Seven memtables may wait for their flush before a write is refused: seconds of full load, for
+    // when others keep the flush from the processor.
+    options.set_max_write_buffer_number(8);
     // Fresh tables are soon rewritten: compressing them costs more than it saves.
     options.set_compression_per_level(&[
         DBCompressionType::None,
