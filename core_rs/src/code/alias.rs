@@ -11,6 +11,7 @@ pub const ALIAS_TEXT_BYTES_MAX: usize = 64;
 
 /// XXH3-128 (seed 0) of a normalised foreign text: the key of the alias table. The full text is
 /// stored beside it, so that a collision can never answer for another item.
+#[must_use]
 pub fn alias_hash(normalised: &[u8]) -> u128 {
     xxh3_128(normalised)
 }

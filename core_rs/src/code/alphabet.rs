@@ -61,6 +61,7 @@ pub(super) static DECIMAL_PAIRS: [[u8; 2]; 100] = {
 ///
 /// # Panics
 /// If the format has no such slot.
+#[must_use]
 pub fn slot_text(format: super::Format, slot: u16) -> [u8; SLOT_DIGITS_COUNT] {
     match format {
         super::Format::Base32 => BASE32_PAIRS[usize::from(slot)],

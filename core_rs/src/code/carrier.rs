@@ -27,6 +27,7 @@ impl Carrier {
     pub const ALL: [Carrier; 4] = [Carrier::Text, Carrier::Epc, Carrier::Tid, Carrier::NfcUid];
 
     /// The name used in texts and files.
+    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Carrier::Text => "text",
@@ -37,6 +38,7 @@ impl Carrier {
     }
 
     /// The carrier of a name.
+    #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|carrier| carrier.name() == name)
     }
@@ -99,11 +101,13 @@ pub struct AliasForm {
 
 impl AliasForm {
     /// The spelling; its hash is the key of the alias table.
+    #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.len)]
     }
 
     /// Whether a set that ignores case (`fold_case`) or keeps it can have imported the scanned text so.
+    #[must_use]
     pub fn fits(&self, fold_case: bool) -> bool {
         if fold_case { self.fits_folded } else { self.fits_exact }
     }

@@ -11,6 +11,7 @@ const fn times_alpha(value: u8) -> u8 {
 /// The symbol at distance i before the check weighs αⁱ and the check itself weighs 1, so that the
 /// weighted sum of a whole code is zero. All weights of up to 31 symbols differ: every single
 /// substitution, every transposition of two symbols and every twin error changes the sum.
+#[must_use]
 pub fn gf32(symbols: &[u8]) -> u8 {
     symbols.iter().fold(0, |sum, &symbol| times_alpha(sum ^ symbol))
 }
@@ -71,6 +72,7 @@ const DAMM: [[u8; 10]; 10] = [
 /// Damm check digit of a sequence of decimal digits (values 0–9), first digit first.
 ///
 /// Finds every single substitution and every transposition of neighbours.
+#[must_use]
 pub fn damm(digits: &[u8]) -> u8 {
     digits.iter().fold(0, |state, &digit| DAMM[usize::from(state)][usize::from(digit)])
 }

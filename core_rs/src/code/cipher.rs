@@ -46,6 +46,7 @@ impl AesCipher {
     }
 
     /// Expands a key of the keyring.
+    #[must_use]
     pub fn new(key: &Key) -> Self {
         Self::from_bytes(key.bytes()).expect("a Key has 16 or 32 bytes")
     }

@@ -59,6 +59,7 @@ impl GeneralFf1 {
     }
 
     /// The radix it was made for.
+    #[must_use]
     pub fn radix(&self) -> u32 {
         self.radix
     }

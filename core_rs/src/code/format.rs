@@ -20,21 +20,25 @@ macro_rules! closed_set {
             pub const ALL: &'static [$name] = &[$($name::$variant),+];
 
             /// Stored id; never changes.
+            #[must_use]
             pub const fn id(self) -> u8 {
                 self as u8
             }
 
             /// The value of a stored id.
+            #[must_use]
             pub fn from_id(id: u8) -> Option<Self> {
                 Self::ALL.get(usize::from(id)).copied()
             }
 
             /// The name used in texts and files.
+            #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $($name::$variant => $text),+ }
             }
 
             /// The value of a name.
+            #[must_use]
             pub fn from_name(name: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|value| value.name() == name)
             }
@@ -54,6 +58,7 @@ closed_set!(
 
 impl Format {
     /// Characters of a whole code.
+    #[must_use]
     pub const fn code_len(self) -> usize {
         match self {
             Format::Base32 => 15,
@@ -62,6 +67,7 @@ impl Format {
     }
 
     /// Characters of the body.
+    #[must_use]
     pub const fn body_len(self) -> usize {
         match self {
             Format::Base32 => 12,
@@ -70,6 +76,7 @@ impl Format {
     }
 
     /// Number of symbols of the alphabet.
+    #[must_use]
     pub const fn radix(self) -> u32 {
         match self {
             Format::Base32 => 32,
@@ -78,6 +85,7 @@ impl Format {
     }
 
     /// Number of bodies, and so of serials, per slot: `radix ^ body_len`.
+    #[must_use]
     pub const fn domain(self) -> u64 {
         match self {
             Format::Base32 => 1 << 60,
@@ -86,6 +94,7 @@ impl Format {
     }
 
     /// Number of slots of one scan domain.
+    #[must_use]
     pub const fn slot_count(self) -> u16 {
         match self {
             Format::Base32 => 1024,
@@ -147,17 +156,20 @@ impl CodeText {
     }
 
     /// The characters, as ASCII bytes.
+    #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.len)]
     }
 
     /// The characters.
+    #[must_use]
     pub fn as_str(&self) -> &str {
         // ASCII by construction; an empty text would show a broken constructor in every test.
         std::str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 
     /// The text for people: groups of four with `separator` between them.
+    #[must_use]
     pub fn grouped(&self, separator: char) -> String {
         let mut text = String::with_capacity(CODE_LEN_MAX + CODE_LEN_MAX / 4);
         for (index, character) in self.as_str().chars().enumerate() {

@@ -21,6 +21,7 @@ pub enum KeySize {
 
 impl KeySize {
     /// Length in bytes.
+    #[must_use]
     pub const fn bytes_count(self) -> usize {
         match self {
             KeySize::Aes128 => 16,
@@ -29,6 +30,7 @@ impl KeySize {
     }
 
     /// The size of a length in bits (128 or 256).
+    #[must_use]
     pub fn from_bits(bits: u32) -> Option<Self> {
         match bits {
             128 => Some(KeySize::Aes128),
@@ -62,11 +64,13 @@ impl Key {
     }
 
     /// Its length.
+    #[must_use]
     pub fn size(&self) -> KeySize {
         self.size
     }
 
     /// The secret itself: for ciphers and for the pipe to an export job, never for files or logs.
+    #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes[..self.size.bytes_count()]
     }
@@ -100,11 +104,13 @@ pub struct Keyring {
 
 impl Keyring {
     /// A keyring over a 32-byte master secret.
+    #[must_use]
     pub fn new(master: &[u8; 32]) -> Self {
         Self { master: Zeroizing::new(*master) }
     }
 
     /// The key of one slot.
+    #[must_use]
     pub fn derive(&self, context: &KeyContext<'_>, size: KeySize) -> Key {
         let mut bytes = Zeroizing::new([0; 32]);
         let len = size.bytes_count();
@@ -125,6 +131,7 @@ impl Keyring {
 
     /// A value that tells one master secret from another without revealing either. It is stored
     /// beside the data, so that a wrong secret fails when the data is opened.
+    #[must_use]
     pub fn check_value(&self) -> [u8; 8] {
         let mut value = [0; 8];
         self.expand(&[b"check"], &mut value);
@@ -133,6 +140,7 @@ impl Keyring {
 
     /// A secret for one `purpose` of one tenant that is not a code key: signing cookies, salting
     /// addresses. Wiped on drop.
+    #[must_use]
     pub fn subkey(&self, purpose: &str, tenant: &str) -> Zeroizing<[u8; 32]> {
         let mut subkey = Zeroizing::new([0; 32]);
         self.expand(&[b"subkey", purpose.as_bytes(), tenant.as_bytes()], &mut *subkey);

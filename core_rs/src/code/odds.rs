@@ -20,6 +20,7 @@ pub enum OddsVerdict {
 
 impl OddsVerdict {
     /// The name used in texts and files.
+    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             OddsVerdict::Ok => "ok",
@@ -41,6 +42,7 @@ pub struct Odds {
 /// Odds that one guess hits, when the guesser already knows a live slot and makes the check
 /// character fit: `planned / domain`. `planned` counts all serials of the key space up to its
 /// watermark, not those of one order only.
+#[must_use]
 pub fn guess_odds(format: Format, planned: u64) -> Odds {
     let one_in = format.domain() as f64 / planned as f64;
     let verdict = if one_in < REFUSE_BELOW {

@@ -29,6 +29,7 @@ pub enum NotACode {
 
 impl NotACode {
     /// The name used in texts and files.
+    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             NotACode::Malformed => "malformed",
@@ -38,6 +39,7 @@ impl NotACode {
     }
 
     /// The value that stands for it among packed serials; above every domain.
+    #[must_use]
     pub const fn packed(self) -> u64 {
         match self {
             NotACode::Malformed => NOT_A_CODE_MALFORMED,

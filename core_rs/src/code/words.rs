@@ -51,12 +51,14 @@ impl WordFilter {
     }
 
     /// Whether it lets every code pass.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.windows.is_none()
     }
 
     /// Whether the normalised text of a `base32` code spells a word. Texts of other lengths
     /// (`digits` codes) never do.
+    #[must_use]
     pub fn matches(&self, text: &[u8]) -> bool {
         let (Some(windows), Ok(text)) = (self.windows, <&[u8; Format::Base32.code_len()]>::try_from(text))
         else {

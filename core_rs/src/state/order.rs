@@ -186,6 +186,7 @@ impl Order {
     }
 
     /// Holds that cover an item, oldest first.
+    #[must_use]
     pub fn holds_on(&self, index: u32) -> impl DoubleEndedIterator<Item = &Arc<Hold>> {
         self.holds.iter().filter(move |hold| hold.items.contains(index))
     }

@@ -259,12 +259,14 @@ impl Snapshot {
     }
 
     /// Orders of a tenant, oldest first.
+    #[must_use]
     pub fn orders_of(&self, tenant: u32) -> impl DoubleEndedIterator<Item = &Arc<Order>> {
         let numbers = self.tenants.get(tenant).map_or(&[][..], |tenant| &tenant.order_numbers);
         numbers.iter().filter_map(|number| self.order(*number))
     }
 
     /// All orders, oldest first.
+    #[must_use]
     pub fn orders(&self) -> impl DoubleEndedIterator<Item = &Arc<Order>> {
         self.orders.iter()
     }
