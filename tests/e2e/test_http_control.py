@@ -5,10 +5,13 @@ Method: requests to a real server that serves a directory with codes of every ki
 import io
 import json
 import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import httpx
+import msgspec
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
@@ -411,6 +414,23 @@ def test_admin_door_runs_every_verb(server: Server) -> None:
     check_problem(admin(server, "explode"), 400, "invalid-input")
     check_problem(admin(server, "get_order", b'{"ordr":1}'), 400, "invalid-input")
     check_problem(admin(server, "get_order", b'{"order":"nothing"}'), 404, "not-found")
+
+
+def test_admin_door_records_who_ran_the_command(server: Server) -> None:
+    """Its actor comes with the request, not from the server's user; one the engine would not take is refused first."""
+    body = msgspec.json.encode({"product": "by-hand", "name": "By hand"})
+    sent = {"authorization": f"Bearer {server.run.admin_token}"}
+
+    def put(actor: str) -> httpx.Response:
+        asked = {"tenant": "brand", "actor": actor}
+        return httpx.post(f"{server.url}/v1/admin/put_product", params=asked, content=body, headers=sent, timeout=20)
+
+    for actor in ("two\nlines", "x" * 129):
+        check_problem(put(actor), 400, "invalid-input")
+    assert put("cli:packer").status_code == 200
+    with closing(sqlite3.connect(f"file:{server.path / 'sql.sqlite3'}?mode=ro", uri=True)) as database:
+        (actor,) = database.execute("SELECT actor FROM outbox ORDER BY at_us DESC, seq DESC LIMIT 1").fetchone()
+    assert actor == "cli:packer"
 
 
 def test_admin_door_is_for_this_machine_only(server: Server, world: World) -> None:
