@@ -53,7 +53,15 @@ def processes_of(server: Server) -> list[int]:
     """Processes of jobs that the worker started and that still run; a fork before its exec is none yet."""
     lists = (task / "children" for task in Path(f"/proc/{server.run.pid}/task").iterdir())
     started = [int(pid) for found in lists for pid in found.read_text().split()]
-    return [pid for pid in started if "imp.issuing" in Path(f"/proc/{pid}/cmdline").read_text()]
+    return [pid for pid in started if "imp.issuing" in command_of(pid)]
+
+
+def command_of(pid: int) -> str:
+    """Command line of a process, nothing when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
 
 
 def wait_for[T](look: Callable[[], T], timeout_s: float = 20) -> T:
