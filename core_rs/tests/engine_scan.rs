@@ -131,6 +131,20 @@ fn a_look_counts_nothing_and_says_so() {
 }
 
 #[test]
+fn a_roles_look_under_a_consumers_key_learns_nothing_of_its_session() {
+    on_both_stores(|world| {
+        world.found_brand(&["outer"], "item");
+        world.issue("o", 1, true);
+        let code = world.code("o", 0, "outer");
+        world.scan(code.as_bytes(), 1);
+        let repeat = ScanContext { idempotency: Some(7), ..world.context(2) };
+        assert_eq!(world.engine.scan(code.as_bytes(), &repeat).verdict, Verdict::Repeat);
+        let look = ScanContext { role: Role::Dealer, count: false, ..repeat };
+        assert_eq!(world.engine.scan(code.as_bytes(), &look).verdict, Verdict::Genuine);
+    });
+}
+
+#[test]
 fn repeating_an_idempotency_key_adds_nothing() {
     on_both_stores(|world| {
         world.found_brand(&["outer"], "item");

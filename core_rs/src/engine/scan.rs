@@ -178,9 +178,11 @@ struct Seen {
 }
 
 impl Seen {
-    /// A scan that changed nothing: what the record says of it.
+    /// A scan that changed nothing: what the record says of it. Whoever opens no sessions is told nothing about them,
+    /// not even under a key that somebody else's scan had.
     fn uncounted(record: Record, visit: &Visit, trace: Trace) -> Self {
-        Self { record, observed: (record.scans > 0).then(|| record.peek(visit)), trace }
+        let is_told = record.scans > 0 && visit.opens_sessions;
+        Self { record, observed: is_told.then(|| record.peek(visit)), trace }
     }
 }
 
