@@ -1,6 +1,6 @@
 """Another process with another RocksDB, that of rocksdict: it knows nothing of our code.
 
-Started as `python -m tests.engine.foreign_store`; pickled requests on stdin, pickled answers on stdout. Two copies of
+Started as `python -m engine.foreign_store`; pickled requests on stdin, pickled answers on stdout. Two copies of
 RocksDB in one process, or a second one on a live directory, corrupt it silently: hence another process, and only
 copies or directories that nobody has open.
 """
@@ -21,8 +21,8 @@ class ForeignStore:
     """That process, for as many directories as there are."""
 
     def __enter__(self) -> Self:
-        command = [sys.executable, "-m", "tests.engine.foreign_store"]
-        self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        command = [sys.executable, "-m", "engine.foreign_store"]
+        self._process = subprocess.Popen(command, cwd=ROOT / "tests", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         return self
 
     def __exit__(

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from engine.brand import SERIES, TENANT, Brand, open_engine
+from engine.foreign_store import ROOT, Families, ForeignStore
+from engine.stored import Record, read_event, read_event_key, read_leaf, read_record, read_scan_key, tree_root
 
 from imp._core import VERDICTS, ScanContext
 from imp.errors import InvalidInput
-from tests.engine.brand import SERIES, TENANT, Brand, open_engine
-from tests.engine.foreign_store import ROOT, Families, ForeignStore
-from tests.engine.stored import Record, read_event, read_event_key, read_leaf, read_record, read_scan_key, tree_root
 
 START_US = 1_900_000_000_000_000
 SCANS = 600

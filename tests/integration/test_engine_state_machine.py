@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from engine.brand import TENANT, Brand, encode, milliseconds, open_engine
+from engine.model import Device, Model
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -25,8 +27,6 @@ from hypothesis.stateful import (
 
 from imp._core import ScanContext
 from imp.errors import Conflict
-from tests.engine.brand import TENANT, Brand, encode, milliseconds, open_engine
-from tests.engine.model import Device, Model
 
 START_US = 4_000_000_000_000_000
 SECOND_US = 1_000_000

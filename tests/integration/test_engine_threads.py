@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from engine.brand import TENANT, Brand, encode, now_us, open_engine
+from engine.rows import read_rows
 
 from imp._core import Engine, ScanContext
 from imp.errors import Conflict, EngineClosed
-from tests.engine.brand import TENANT, Brand, encode, now_us, open_engine
-from tests.engine.rows import read_rows
 
 THREADS = 8
 ROUNDS = 40
