@@ -89,6 +89,6 @@ def main() -> None:
 
 if __name__ == "__main__":
     # Requests name functions of the module, not of the program that it is.
-    from tests.engine import foreign_store
+    from engine import foreign_store
 
     foreign_store.main()
