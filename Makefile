@@ -51,9 +51,9 @@ load: ## one minute of locust against a server it starts; service levels set the
 	$(SETUP) load
 	@$(VENV_PYTHON) -m loadtest
 
-crash: ## kill a writing process at random moments, CYCLES=1000 times, and check what it acknowledged
+crash: ## kill a writing process CYCLES=1000 times and check what it acknowledged; as many random histories
 	$(SETUP) dev
-	@$(VENV_PYTHON) -m pytest tests/crash --crash-cycles $(CYCLES)
+	@$(VENV_PYTHON) -m pytest tests/crash tests/integration/test_engine_state_machine.py --crash-cycles $(CYCLES)
 
 lock: ## resolve the Python packages anew (needs uv)
 	@$(PYTHON) tools/lock.py --upgrade

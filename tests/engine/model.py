@@ -3,9 +3,7 @@
 Written from the design's words, and slow on purpose: no sets of ranges, no maintained counts, no stored form.
 """
 
-# Every command is told the same three things, whether it needs them or not.
-# ruff: noqa: ARG002
-
+import copy
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,6 +30,15 @@ class Refused(Exception):
         super().__init__(reason)
         self.reason = reason
         self.holds = None if holds is None else set(holds)
+
+
+@dataclass(frozen=True)
+class Given:
+    """A command with its id and time."""
+
+    command: Mapping[str, Any]
+    event_id: str
+    at_us: int
 
 
 @dataclass(frozen=True)
@@ -175,41 +182,41 @@ class Model:
     def apply(self, command: Mapping[str, Any], event_id: str, at_us: int) -> dict[str, Any]:
         """Carry the command out; the report without what only the engine can know."""
         try:
-            return getattr(self, f"_{command['command']}")(command, event_id, at_us)
+            return getattr(self, f"_{command['command']}")(Given(command, event_id, at_us))
         except Refused as refusal:
             listed = {} if refusal.holds is None else {"holds": refusal.holds}
             return {"status": "refused", "reason": refusal.reason, **_counts([], at_us), **listed}
 
     # catalogue ----------------------------------------------------------------------------------------------------
 
-    def _set_domain(self, command: Mapping[str, Any], event_id: str, at_us: int) -> dict[str, Any]:
-        return _report([], at_us, changed=1)
+    def _set_domain(self, given: Given) -> dict[str, Any]:
+        return _report([], given.at_us, changed=1)
 
-    def _set_product(self, command: Mapping[str, Any], event_id: str, at_us: int) -> dict[str, Any]:
-        self.products.add(command["product"])
-        return _report([], at_us, changed=1)
+    def _set_product(self, given: Given) -> dict[str, Any]:
+        self.products.add(given.command["product"])
+        return _report([], given.at_us, changed=1)
 
-    def _open_key_space(self, command: Mapping[str, Any], event_id: str, at_us: int) -> dict[str, Any]:
-        self.levels[command["series"]] = command["level"]
-        return _report([], at_us, changed=1)
+    def _open_key_space(self, given: Given) -> dict[str, Any]:
+        self.levels[given.command["series"]] = given.command["level"]
+        return _report([], given.at_us, changed=1)
 
-    def _issue(self, command: Mapping[str, Any], event_id: str, at_us: int) -> dict[str, Any]:
-        name, series, quantity = command["order"], command["series"], command["quantity"]
+    def _issue(self, given: Given) -> dict[str, Any]:
+        name, series, quantity = given.command["order"], given.command["series"], given.command["quantity"]
         if series not in self.levels:
             raise Refused("unknown_series")
         if name in self.orders:
-            if self._contents[name] != command:
+            if self._contents[name] != given.command:
                 raise Refused("conflict")
             order = self.orders[name]
-            return _report([order], at_us, already=quantity) | {"first_serial": order.first_serial}
-        if command.get("product") not in (None, *self.products):
+            return _report([order], given.at_us, already=quantity) | {"first_serial": order.first_serial}
+        if given.command.get("product") not in (None, *self.products):
             raise Refused("unknown_product")
         first = sum(len(order.items) for order in self.orders.values() if order.series == series)
         level = self.levels[series]
-        order = Order(name, series, level, command.get("product"), command.get("expires_at_us"), first)
-        self.orders[name], self._contents[name] = order, command
+        order = Order(name, series, level, given.command.get("product"), given.command.get("expires_at_us"), first)
+        self.orders[name], self._contents[name] = order, given.command
         order.items = [Item(order, index, {}) for index in range(quantity)]
-        return _report([order], at_us, changed=quantity) | {"first_serial": first, "quantity": quantity}
+        return _report([order], given.at_us, changed=quantity) | {"first_serial": first, "quantity": quantity}
 
     def learn_codes(self, codes_of: Callable[[str], Mapping[str, list[bytes]]]) -> None:
         """Give the items of newly issued orders their codes, which only an engine can tell: by face, then by row."""
@@ -246,46 +253,43 @@ class Model:
             raise Refused("unknown_code")
         return [pair[0] for pair in found if pair is not None]
 
-    def _activate(self, command: Mapping[str, Any], event_id: str, at_us: int) -> dict[str, Any]:
-        items = self._select(command["scope"])
+    def _activate(self, given: Given) -> dict[str, Any]:
+        items = self._select(given.command["scope"])
         eligible = [item for item in items if item.lifecycle != "void"]
         changed = [item for item in eligible if item.lifecycle == "issued"]
-        counts = _weigh(items, eligible, changed, command)
+        counts = _weigh(given, items, eligible, changed)
         for item in changed:
             item.lifecycle = "active"
-        return _report(_orders(items), at_us, **counts)
+        return _report(_orders(items), given.at_us, **counts)
 
-    def _void(self, command: Mapping[str, Any], event_id: str, at_us: int) -> dict[str, Any]:
-        items = self._select(command["scope"])
+    def _void(self, given: Given) -> dict[str, Any]:
+        items = self._select(given.command["scope"])
         changed = [item for item in items if item.lifecycle != "void"]
-        counts = _weigh(items, items, changed, command)
+        counts = _weigh(given, items, items, changed)
         for item in changed:
             item.lifecycle = "void"
-        return _report(_orders(items), at_us, **counts)
+        return _report(_orders(items), given.at_us, **counts)
 
-    def _freeze(self, command: Mapping[str, Any], event_id: str, at_us: int) -> dict[str, Any]:
-        items = self._select(command["scope"])
-        return self._hold(items, [item for item in items if item.lifecycle != "void"], command, event_id, at_us)
+    def _freeze(self, given: Given) -> dict[str, Any]:
+        items = self._select(given.command["scope"])
+        return self._hold(given, items, [item for item in items if item.lifecycle != "void"])
 
-    def _recall(self, command: Mapping[str, Any], event_id: str, at_us: int) -> dict[str, Any]:
-        items = self._select(command["scope"])
-        return self._hold(items, items, command, event_id, at_us)
+    def _recall(self, given: Given) -> dict[str, Any]:
+        items = self._select(given.command["scope"])
+        return self._hold(given, items, items)
 
-    def _hold(
-        self, items: list[Item], eligible: list[Item], command: Mapping[str, Any], event_id: str, at_us: int
-    ) -> dict[str, Any]:
-        counts = _weigh(items, eligible, eligible, command)
+    def _hold(self, given: Given, items: list[Item], eligible: list[Item]) -> dict[str, Any]:
+        counts = _weigh(given, items, eligible, eligible)
         for item in eligible:
-            item.holds[event_id] = command["command"]
-        return _report(_orders(items), at_us, **counts) | {"hold": event_id}
+            item.holds[given.event_id] = given.command["command"]
+        return _report(_orders(items), given.at_us, **counts) | {"hold": given.event_id}
 
-    def _unfreeze(self, command: Mapping[str, Any], event_id: str, at_us: int) -> dict[str, Any]:
-        hold, scope = command.get("hold"), command.get("scope")
+    def _unfreeze(self, given: Given) -> dict[str, Any]:
+        hold, scope = given.command.get("hold"), given.command.get("scope")
         every = [item for order in self.orders.values() for item in order.items]
         if hold is None:
-            raise Refused(
-                "hold_required", {hold for item in (self._select(scope) if scope else every) for hold in item.holds}
-            )
+            held = self._select(scope) if scope else every
+            raise Refused("hold_required", {hold for item in held for hold in item.holds})
         covered = [item for item in every if hold in item.holds]
         if not covered:
             raise Refused("unknown_hold")
@@ -294,12 +298,12 @@ class Model:
         for item in changed:
             del item.holds[hold]
         counts = {"changed": len(changed), "already": len(items) - len(changed)}
-        return _report(_orders(items), at_us, **counts) | {"hold": hold}
+        return _report(_orders(items), given.at_us, **counts) | {"hold": hold}
 
-    def _replace(self, command: Mapping[str, Any], event_id: str, at_us: int) -> dict[str, Any]:
-        if len(command["old"]) != len(command["new"]):
+    def _replace(self, given: Given) -> dict[str, Any]:
+        if len(given.command["old"]) != len(given.command["new"]):
             raise Refused("bad_field")
-        pairs = list(zip(self._find(command["old"]), self._find(command["new"]), strict=True))
+        pairs = list(zip(self._find(given.command["old"]), self._find(given.command["new"]), strict=True))
         if len({id(item) for pair in pairs for item in pair}) < 2 * len(pairs):
             raise Refused("replacement_mismatch")
         for old, new in pairs:
@@ -314,7 +318,7 @@ class Model:
             new.holds |= old.holds
             old.lifecycle, old.successor = "void", new
         touched = _orders([item for pair in living for item in pair])
-        return _report(touched, at_us, changed=len(living), skipped=len(pairs) - len(living))
+        return _report(touched, given.at_us, changed=len(living), skipped=len(pairs) - len(living))
 
     # scans --------------------------------------------------------------------------------------------------------
 
@@ -324,7 +328,7 @@ class Model:
         """What the answer says; `is_first` and `verdict` are sets of what the design allows."""
         item, face = self.by_code[code]
         state = item.state(now_us)
-        visitor = face if count else _copy(face)
+        visitor = face if count else copy.deepcopy(face)
         is_first, is_open = None, False
         # Only a consumer's scan of an active item counts; a look tells what it would be told.
         if state == "active" and role == "consumer" and (count or face.scans):
@@ -347,29 +351,16 @@ class Model:
         }
 
 
-def _copy(face: Face) -> Face:
-    return Face(
-        face.code,
-        face.opens_sessions,
-        face.scans,
-        face.first_us,
-        face.last_us,
-        list(face.sessions),
-        face.last_key,
-        face.told_first,
-    )
-
-
 def _orders(items: Iterable[Item]) -> list[Order]:
     return list({item.order.name: item.order for item in items}.values())
 
 
-def _weigh(items: list[Item], eligible: list[Item], changed: list[Item], command: Mapping[str, Any]) -> dict[str, int]:
+def _weigh(given: Given, items: list[Item], eligible: list[Item], changed: list[Item]) -> dict[str, int]:
     """Counts of a command on items, or its refusal as a whole."""
     skipped = len(items) - len(eligible)
     if not eligible:
         raise Refused("nothing_eligible")
-    if command.get("strict") and skipped:
+    if given.command.get("strict") and skipped:
         raise Refused("would_skip")
     return {"changed": len(changed), "already": len(eligible) - len(changed), "skipped": skipped}
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from engine.brand import SERIES, TENANT, Brand, open_engine
-from engine.foreign_store import ROOT, Families, ForeignStore
+from engine.foreign_store import Families, ForeignStore
 from engine.stored import Record, read_event, read_event_key, read_leaf, read_record, read_scan_key, tree_root
 
 from imp._core import VERDICTS, ScanContext
@@ -49,13 +49,16 @@ def worked(tmp_path: Path) -> Generator[tuple[Brand, Counter[bytes]]]:
             position=chance.choice(POSITIONS) if row % 3 else None,
             idempotency_key=key,
             caller_at_us=chance.choice([None, 5]),
-            now_us=START_US + number * 1_654_321,
+            now_us=START_US + number * 7_654_321,
         )
         assert json.loads(engine.scan(TENANT, code, context))["recorded"]
         is_replay = key is not None and keys.get(code) == key
         if role == "consumer" and not is_replay:
             counted[code] += 1
             keys[code] = key or keys.get(code)
+    (code,) = brand.issue("fresh", "solo", 1)["outer"]
+    assert brand.scan(code, "d0", idempotency_key=b"key-1")["is_first"]
+    counted[code] += 1
     brand.must({"command": "freeze", "scope": {"order": "solo"}, "reason": "leak"})
     yield brand, counted
     engine.close()
@@ -74,7 +77,7 @@ def test_every_stored_record_says_what_look_ups_say(worked: tuple[Brand, Counter
     assert len(records) == len(counted)
     assert {record.overflow for record in records.values()} == {False, True}
     assert any(record.position is None for record in records.values())
-    assert any(record.request is not None and record.request[1] for record in records.values())
+    assert {record.request[1] for record in records.values() if record.request is not None} == {True, False, None}
     for code, scans in counted.items():
         found = brand.lookup(code)
         (face,) = (face for face in found["faces"] if face["code"] == code.decode())
@@ -152,6 +155,6 @@ def test_another_rocksdb_may_not_open_a_directory_that_is_in_use(
     """What keeps the two apart between processes; inside one process nothing would."""
     program = "import rocksdict, sys; rocksdict.Rdict(sys.argv[1], rocksdict.Options(raw_mode=True))"
     command = [sys.executable, "-c", program, str(tmp_path / "engine")]
-    refused = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    refused = subprocess.run(command, check=False, capture_output=True, text=True)
     assert refused.returncode != 0
     assert "lock" in refused.stderr

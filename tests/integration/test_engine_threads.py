@@ -8,6 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -164,23 +165,22 @@ CALLS: dict[str, Callable[[Engine, bytes], Any]] = {
 def test_an_engine_closed_under_work_answers_or_says_that_it_is_closed(tmp_path: Path) -> None:
     """Every method at once, and `close` from two sides; afterwards the directory holds what was answered."""
     answered, calls = 0, [*CALLS.values(), CALLS["scan"], CALLS["scan_many"]]
-    for number in range(6):
+    brand = Brand(open_engine(tmp_path / "engine"))
+    brand.found(["solo"])
+    (code,) = brand.issue("o", "solo", 1)["outer"]
+    brand.engine.close()
+    for _ in range(6):
         brand = Brand(open_engine(tmp_path / "engine"))
-        if number == 0:
-            brand.found(["solo"])
-            (code,) = brand.issue("o", "solo", 1)["outer"]
         assert brand.lookup(code)["faces"][0]["scans"] == answered
-        workers = len(calls) + 2
-        answered += sum(
-            together(lambda number, brand=brand, code=code: until_closed(brand, code, number, calls), workers)
-        )
+        work = partial(until_closed, brand, code, calls)
+        answered += sum(together(work, len(calls) + 2))
         for call in CALLS.values():
             with pytest.raises(EngineClosed):
                 call(brand.engine, code)
         brand.engine.close()
 
 
-def until_closed(brand: Brand, code: bytes, number: int, calls: list[Callable[[Engine, bytes], Any]]) -> int:
+def until_closed(brand: Brand, code: bytes, calls: list[Callable[[Engine, bytes], Any]], number: int) -> int:
     """Work until the engine is closed, or close it; how many scans were recorded."""
     recorded = 0
     if number >= len(calls):
