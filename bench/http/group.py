@@ -37,7 +37,7 @@ def figures(run: Run) -> Iterator[Figure]:
         route = stack.enter_context(litestar_route(made_route.path))
         answer = _first_answer(front, made)
         peer = stack.enter_context(nginx_lua_redis(_folder(run.directory, "peer"), answer))
-        codes = write_codes(run.directory / "codes", made.codes)
+        codes = write_codes(run.directory / "codes", made.codes[:-1])
         targets = {
             "front": Target(front, HOST, "/", codes),
             PEER: Target(peer, HOST, "/scan/", codes),
