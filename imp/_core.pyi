@@ -212,9 +212,15 @@ class Engine:
     def durable(self) -> None:
         """Wait until everything written so far is on disk."""
     def status(self) -> bytes:
-        """Readiness, poison cause, format version, orders, codes issued, last sequence, flush lag µs, as JSON."""
+        """Readiness, poison cause, format version, orders, codes issued, ledger head, last seqs, as JSON.
+
+        Also the latest and the durable sequence: their distance is the flush lag in operations.
+        """
     def metrics(self) -> bytes:
-        """Prometheus text: verdict counts, unrecorded scans, dropped events, flush lag, RocksDB gauges."""
+        """Prometheus text: verdict counts, unrecorded scans, dropped events, flush lag, RocksDB gauges.
+
+        The flush lag is `undurable_operations` beside the times of the last and the longest flush.
+        """
 
 VERDICTS: tuple[str, ...]
 """Verdict names by their number in `scan_many` rows."""
