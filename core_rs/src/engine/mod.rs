@@ -71,11 +71,6 @@ impl Engine {
         self.snapshot.load()
     }
 
-    /// How HTTP scans are answered.
-    pub fn http_settings(&self) -> &HttpSettings {
-        &self.http
-    }
-
     /// Engine time, µs since the epoch; never runs backwards.
     pub fn now_us(&self) -> i64 {
         self.time.advance(self.clock.now_us())
